@@ -1,0 +1,163 @@
+/**
+ * The operator's configuration, `baton.config.ts` or `.json`. Only what stands here can start a process or run
+ * code: a request names configured servers and functions, it never brings its own.
+ */
+import { z } from "zod";
+import { BatonError } from "./error.ts";
+import { modelIdSchema } from "./model-id.ts";
+import { type Policy, policyRulesSchema } from "./policy.ts";
+import { describeIssues, modelSettingsSchema } from "./spec.ts";
+
+/** How a provider is reached. Keys are named by their environment variable and never stand in the file. */
+export const providerConfigSchema = z.strictObject({
+  api: z.enum(["openai-responses", "openai-chat", "anthropic-messages"]),
+  baseURL: z.url().optional(),
+  /** Name of the environment variable that overrides `baseURL`. */
+  baseURLEnv: z.string().optional(),
+  /** Name of the environment variable that holds the key; absent: the server takes none. */
+  apiKeyEnv: z.string().optional(),
+  /** Extra headers; `${NAME}` stands for an environment variable. */
+  headers: z.record(z.string(), z.string()).optional(),
+  /** Models of this provider are simulated: said wherever they show. */
+  simulated: z.boolean().optional(),
+});
+export type ProviderConfig = z.infer<typeof providerConfigSchema>;
+
+/** The `mcp.json` shape: a command over stdio, or a URL over streamable HTTP. */
+export const mcpServerConfigSchema = z.union([
+  z.strictObject({
+    type: z.literal("stdio").optional(),
+    command: z.string().min(1),
+    args: z.array(z.string()).default([]),
+    /** `${NAME}` stands for an environment variable. */
+    env: z.record(z.string(), z.string()).default({}),
+    cwd: z.string().optional(),
+    timeoutMs: z.int().min(1).optional(),
+  }),
+  z.strictObject({
+    type: z.enum(["http", "streamable-http"]).optional(),
+    url: z.url(),
+    headers: z.record(z.string(), z.string()).default({}),
+    timeoutMs: z.int().min(1).optional(),
+  }),
+]);
+export type McpServerConfig = z.infer<typeof mcpServerConfigSchema>;
+
+export const modelConfigSchema = z.strictObject({
+  /** What the model is good at, told to the other models in their transfer tool. */
+  strengths: z.string().max(500).optional(),
+  settings: modelSettingsSchema.optional(),
+  concurrency: z.int().min(1).max(10_000).optional(),
+});
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
+export interface FunctionContext {
+  readonly runId: string;
+  readonly callId: string;
+  /** The same each time the same call is tried. */
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+}
+
+/** A function of the operator that models may call. `parameters` is a zod object schema. */
+export interface FunctionTool {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: z.ZodObject;
+  /** Default false: then a call that was under way at a crash is answered with "outcome unknown". */
+  readonly readOnly?: boolean;
+  readonly idempotent?: boolean;
+  readonly timeoutMs?: number;
+  /** Returns text, or any JSON value; what it throws is told to the model. */
+  readonly run: (args: Record<string, unknown>, context: FunctionContext) => unknown;
+}
+
+/** Declares a function tool with its arguments typed by the schema. */
+export function functionTool<Parameters extends z.ZodObject>(
+  tool: Omit<FunctionTool, "parameters" | "run"> & {
+    readonly parameters: Parameters;
+    readonly run: (args: z.infer<Parameters>, context: FunctionContext) => unknown;
+  },
+): FunctionTool {
+  // The host parses the arguments with `parameters` before it calls `run`, so they have the schema's type.
+  return { ...tool, run: (args, context) => tool.run(args as z.infer<Parameters>, context) };
+}
+
+const limitsSchema = z.strictObject({
+  maxTurns: z.int().min(1).max(1_000).default(50),
+  maxHandoffs: z.int().min(0).max(1_000).default(10),
+  /** Calls of one turn that run at once. */
+  parallelToolCalls: z.int().min(1).max(64).default(8),
+  toolTimeoutMs: z.int().min(1).default(60_000),
+  toolResultCharsMax: z.int().min(100).default(100_000),
+  /** No byte of a reply for so long ends the call. */
+  modelIdleMs: z.int().min(1).default(120_000),
+  modelCallMs: z.int().min(1).default(900_000),
+  modelAttemptsMax: z.int().min(1).max(100).default(6),
+  takeoversMax: z.int().min(1).max(100).default(5),
+  /** How long a run waits for a worker that has what it names, before it fails with `config_missing`. */
+  unfitGraceMs: z.int().min(0).default(600_000),
+});
+
+export const configSchema = z.strictObject({
+  providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]*$/), providerConfigSchema).default({}),
+  models: z.record(modelIdSchema, modelConfigSchema).default({}),
+  mcpServers: z.record(z.string().min(1).max(200), mcpServerConfigSchema).default({}),
+  tools: z
+    .array(
+      z.custom<FunctionTool>(
+        (value) => typeof value === "object" && value !== null && "run" in value && "parameters" in value,
+        "a tool has name, description, parameters (a zod object) and run",
+      ),
+    )
+    .default([]),
+  policies: z
+    .record(
+      z.string(),
+      z.union([policyRulesSchema, z.custom<Policy>((value) => typeof value === "function")]),
+    )
+    .default({}),
+  limits: limitsSchema.prefault({}),
+  /** Days that a run is kept after its end. */
+  retention: z.strictObject({ days: z.number().positive().max(3_650).default(7) }).prefault({}),
+  /** Lets MCP URLs of requests reach private and loopback addresses. */
+  allowPrivateAddresses: z.boolean().default(false),
+});
+export type Config = z.infer<typeof configSchema>;
+export type ConfigInput = z.input<typeof configSchema>;
+export type Limits = Config["limits"];
+
+/** Types a `baton.config.ts`: `export const config = defineConfig({...})`. */
+export function defineConfig(config: ConfigInput): ConfigInput {
+  return config;
+}
+
+/** Parses a configuration, or throws `invalid_config` with the fields that are wrong. `from` names the file. */
+export function parseConfig(value: unknown, from: string): Config {
+  const parsed = configSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new BatonError(
+    "invalid_config",
+    `${from} is not a valid configuration: ${describeIssues(parsed.error)}`,
+    {
+      cause: parsed.error,
+    },
+  );
+}
+
+/** The providers that need no entry; an entry of the same name replaces one. */
+export const PROVIDER_PRESETS: Readonly<Record<string, ProviderConfig>> = {
+  openai: {
+    api: "openai-responses",
+    baseURL: "https://api.openai.com/v1",
+    baseURLEnv: "OPENAI_BASE_URL",
+    apiKeyEnv: "OPENAI_API_KEY",
+  },
+  anthropic: {
+    api: "anthropic-messages",
+    baseURL: "https://api.anthropic.com",
+    baseURLEnv: "ANTHROPIC_BASE_URL",
+    apiKeyEnv: "ANTHROPIC_API_KEY",
+  },
+  xai: { api: "openai-chat", baseURL: "https://api.x.ai/v1", apiKeyEnv: "XAI_API_KEY" },
+};

@@ -1,0 +1,170 @@
+/**
+ * The state machine of a run: pure and exhaustive. The Lua scripts of the store are this table made durable;
+ * a test holds them against each other.
+ *
+ *     queued  → running | waiting(paused) | cancelled | failed
+ *     running → running (takeover) | queued | waiting | succeeded | failed | cancelled
+ *     waiting → queued | cancelled | failed
+ *     failed, cancelled → queued, by retry alone (R6)
+ *
+ * R2: each claim, cancel, retry, resume and requeue raises the epoch. R7: each enqueue raises the ticket.
+ */
+import type { ModelId } from "./model-id.ts";
+
+export const RUN_STATUSES = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+export const WAIT_REASONS = ["approval", "client_tools", "budget", "paused"] as const;
+export type WaitReason = (typeof WAIT_REASONS)[number];
+
+export type TerminalStatus = "succeeded" | "failed" | "cancelled";
+
+export function isTerminal(status: RunStatus): status is TerminalStatus {
+  return status === "succeeded" || status === "failed" || status === "cancelled";
+}
+
+export type RunState = {
+  readonly epoch: number;
+  readonly ticket: number;
+  readonly pool: ModelId;
+} & (
+  | { readonly status: "queued"; readonly notBefore: number | undefined }
+  | { readonly status: "running"; readonly pausing: boolean }
+  | { readonly status: "waiting"; readonly reason: WaitReason }
+  | { readonly status: TerminalStatus }
+);
+
+export type RunTransition =
+  | { readonly kind: "claim" }
+  | { readonly kind: "handoff"; readonly pool: ModelId }
+  | { readonly kind: "requeue"; readonly notBefore?: number }
+  | { readonly kind: "wait"; readonly reason: WaitReason }
+  | { readonly kind: "succeed" }
+  | { readonly kind: "fail" }
+  | { readonly kind: "cancel" }
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
+  | { readonly kind: "retry"; readonly pool?: ModelId };
+
+export type TransitionResult =
+  | { readonly kind: "moved"; readonly state: RunState }
+  | { readonly kind: "refused"; readonly why: string };
+
+/** What `transition` does to `state`. Total: what is not allowed is refused, never undefined. */
+export function transition(state: RunState, event: RunTransition): TransitionResult {
+  switch (state.status) {
+    case "queued":
+      return fromQueued(state, event);
+    case "running":
+      return fromRunning(state, event);
+    case "waiting":
+      return fromWaiting(state, event);
+    case "succeeded":
+      return refused(state, event);
+    case "failed":
+    case "cancelled":
+      return event.kind === "retry"
+        ? enqueue(state, { pool: event.pool ?? state.pool })
+        : refused(state, event);
+  }
+}
+
+type Queued = Extract<RunState, { status: "queued" }>;
+type Running = Extract<RunState, { status: "running" }>;
+type Waiting = Extract<RunState, { status: "waiting" }>;
+
+function fromQueued(state: Queued, event: RunTransition): TransitionResult {
+  switch (event.kind) {
+    case "claim":
+      return moved({ ...fence(state), status: "running", pausing: false });
+    case "requeue":
+      return enqueue(state, event);
+    case "pause":
+      return moved({ ...fence(state), status: "waiting", reason: "paused" });
+    case "cancel":
+      return moved({ ...fence(state), status: "cancelled" });
+    case "fail":
+      return moved({ ...fence(state), status: "failed" });
+    case "handoff":
+    case "wait":
+    case "succeed":
+    case "resume":
+    case "retry":
+      return refused(state, event);
+  }
+}
+
+function fromRunning(state: Running, event: RunTransition): TransitionResult {
+  switch (event.kind) {
+    case "claim":
+      // A takeover; a pause that was asked for is honoured here instead.
+      return state.pausing
+        ? moved({ ...fence(state), status: "waiting", reason: "paused" })
+        : moved({ ...fence(state), status: "running", pausing: false });
+    case "handoff":
+    case "requeue": {
+      const next = enqueue(state, event);
+      // A pausing run moves on in the conversation, but waits instead of being enqueued.
+      return state.pausing && next.kind === "moved"
+        ? moved({ ...fence(state), pool: next.state.pool, status: "waiting", reason: "paused" })
+        : next;
+    }
+    case "wait":
+      return moved({ ...fence(state), status: "waiting", reason: event.reason });
+    case "succeed":
+      return moved({ ...fence(state), status: "succeeded" });
+    case "fail":
+      return moved({ ...fence(state), status: "failed" });
+    case "cancel":
+      return moved({ ...fence(state), status: "cancelled" });
+    case "pause":
+      return moved({ ...state, pausing: true });
+    case "resume":
+      return state.pausing ? moved({ ...state, pausing: false }) : refused(state, event);
+    case "retry":
+      return refused(state, event);
+  }
+}
+
+function fromWaiting(state: Waiting, event: RunTransition): TransitionResult {
+  switch (event.kind) {
+    case "resume":
+      return enqueue(state, {});
+    case "cancel":
+      return moved({ ...fence(state), status: "cancelled" });
+    case "fail":
+      return moved({ ...fence(state), status: "failed" });
+    case "claim":
+    case "handoff":
+    case "requeue":
+    case "wait":
+    case "succeed":
+    case "pause":
+    case "retry":
+      return refused(state, event);
+  }
+}
+
+function fence(state: RunState): Pick<RunState, "epoch" | "ticket" | "pool"> {
+  return { epoch: state.epoch + 1, ticket: state.ticket, pool: state.pool };
+}
+
+function enqueue(
+  state: RunState,
+  to: { readonly pool?: ModelId; readonly notBefore?: number },
+): TransitionResult {
+  return moved({
+    epoch: state.epoch + 1,
+    ticket: state.ticket + 1,
+    pool: to.pool ?? state.pool,
+    status: "queued",
+    notBefore: to.notBefore,
+  });
+}
+
+function moved(state: RunState): TransitionResult {
+  return { kind: "moved", state };
+}
+
+function refused(state: RunState, event: RunTransition): TransitionResult {
+  return { kind: "refused", why: `a ${state.status} run takes no ${event.kind}` };
+}
