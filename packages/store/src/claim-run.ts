@@ -1,0 +1,170 @@
+/**
+ * `claim`: a worker takes a queue entry. The conversation is read by an LRANGE that is pipelined behind the
+ * script; when a flushed script cache reorders the two, the lengths differ and it is read again.
+ */
+import {
+  BatonError,
+  type ClaimId,
+  type Item,
+  itemSchema,
+  type ModelId,
+  type RunId,
+  type RunSpec,
+  runSpecSchema,
+  type Usage,
+} from "@baton/core";
+import type { Redis } from "ioredis";
+import type { QueueEntry } from "./create-run.ts";
+import { runKeys, transitionKeys } from "./keys.ts";
+import { parseUsage } from "./run-record.ts";
+import type { RunScript, ScriptReply } from "./scripts.ts";
+
+/** The schema version that this code writes and the newest that it reads. */
+export const SCHEMA_VERSION = 1;
+
+/** The fence that every write of a worker carries (R2). */
+export interface Claim {
+  readonly runId: RunId;
+  readonly pool: ModelId;
+  readonly ticket: number;
+  readonly epoch: number;
+  readonly claimId: ClaimId;
+}
+
+export interface Claimed {
+  readonly kind: "claimed";
+  readonly claim: Claim;
+  readonly spec: RunSpec;
+  readonly items: readonly Item[];
+  readonly phase: number;
+  /** Model calls that failed in a row before this claim. */
+  readonly tries: number;
+  readonly takeover: boolean;
+  readonly phaseTurns: number;
+  readonly turns: number;
+  readonly handoffs: number;
+  readonly phaseUsage: Usage;
+  /** 0 when the run has none. */
+  readonly priority: number;
+}
+
+export type ClaimReply =
+  | Claimed
+  /** The job is of no more use: behind its run, or the run is terminal, waiting or gone. */
+  | { readonly kind: "finished"; readonly why: string }
+  /** The job is ahead of its run: put it back, the run's commit may still arrive. */
+  | { readonly kind: "ahead" }
+  | { readonly kind: "early"; readonly waitMs: number }
+  | { readonly kind: "unfit"; readonly missing: readonly string[] };
+
+export interface ClaimOptions {
+  readonly entry: QueueEntry;
+  readonly claimId: ClaimId;
+  /** What the worker has, in the words of `CreateRun.needs`. */
+  readonly capabilities: ReadonlySet<string>;
+  readonly unfitGraceMs: number;
+  readonly takeoversMax: number;
+  readonly retentionMs: number;
+}
+
+/** Parsed specs by run: a run's phases often come back to the same worker, and its spec does not change. */
+export class SpecCache {
+  readonly #specs = new Map<RunId, { readonly rev: string; readonly spec: RunSpec }>();
+  readonly #sizeMax: number;
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax;
+  }
+
+  revOf(id: RunId): string {
+    return this.#specs.get(id)?.rev ?? "0";
+  }
+
+  /** The spec of `rev`: parsed from `text`, or kept from before when the reply left it out. */
+  take(id: RunId, rev: string, text: string): RunSpec {
+    const known = this.#specs.get(id);
+    if (text === "" && known !== undefined && known.rev === rev) return known.spec;
+    const spec = runSpecSchema.parse(JSON.parse(text));
+    this.#specs.delete(id);
+    this.#specs.set(id, { rev, spec });
+    const oldest = this.#specs.keys().next().value;
+    if (this.#specs.size > this.#sizeMax && oldest !== undefined) this.#specs.delete(oldest);
+    return spec;
+  }
+}
+
+export async function claimRun(
+  redis: Redis,
+  run: RunScript,
+  specs: SpecCache,
+  options: ClaimOptions,
+): Promise<ClaimReply> {
+  const { entry, claimId } = options;
+  const claiming = run("claim", transitionKeys(entry.runId), [
+    entry.runId,
+    String(entry.ticket),
+    entry.pool,
+    claimId,
+    String(SCHEMA_VERSION),
+    specs.revOf(entry.runId),
+    `\n${[...options.capabilities].join("\n")}\n`,
+    String(options.unfitGraceMs),
+    String(options.takeoversMax),
+    String(options.retentionMs),
+  ]);
+  const reading = redis.lrange(runKeys(entry.runId).log, 0, -1);
+  const [reply, log] = await Promise.all([claiming, reading]);
+  switch (reply[0]) {
+    case "claimed":
+      return readClaimed(redis, specs, options, reply, log);
+    case "ahead":
+      return { kind: "ahead" };
+    case "early":
+      return { kind: "early", waitMs: Number(reply[1]) };
+    case "unfit":
+      return { kind: "unfit", missing: String(reply[1]).split("\n") };
+    case "finished":
+      return { kind: "finished", why: String(reply[1]) };
+    default:
+      throw new BatonError("store_corrupt", `claim replied ${JSON.stringify(reply)}`);
+  }
+}
+
+async function readClaimed(
+  redis: Redis,
+  specs: SpecCache,
+  { entry, claimId }: ClaimOptions,
+  reply: ScriptReply,
+  log: readonly string[],
+): Promise<Claimed> {
+  const [, epoch, phase, length, rev, spec, tries, takeover, phaseTurns, turns, handoffs, usage, priority] =
+    reply.map(String);
+  const whole =
+    log.length === Number(length) ? log : await redis.lrange(runKeys(entry.runId).log, 0, Number(length) - 1);
+  return {
+    kind: "claimed",
+    claim: { runId: entry.runId, pool: entry.pool, ticket: entry.ticket, epoch: Number(epoch), claimId },
+    spec: specs.take(entry.runId, rev ?? "", spec ?? ""),
+    items: readItems(entry.runId, whole),
+    phase: Number(phase),
+    tries: Number(tries),
+    takeover: takeover === "1",
+    phaseTurns: Number(phaseTurns),
+    turns: Number(turns),
+    handoffs: Number(handoffs),
+    phaseUsage: parseUsage(usage),
+    priority: Number(priority),
+  };
+}
+
+/** Parses log entries, and checks that each stands in the place that it names. */
+export function readItems(runId: RunId, log: readonly string[], from = 0): Item[] {
+  return log.map((text, index) => {
+    const parsed = itemSchema.safeParse(JSON.parse(text));
+    if (parsed.success && parsed.data.seq === from + index) return parsed.data;
+    throw new BatonError("store_corrupt", `item ${from + index} of ${runId} cannot be read`, {
+      cause: parsed.success ? undefined : parsed.error,
+      fields: { runId, item: from + index },
+    });
+  });
+}

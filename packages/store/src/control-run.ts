@@ -1,0 +1,157 @@
+/**
+ * What people and the reconciler do to a run from outside: `cancel`, `pause`, `resume`, `retry`, `requeue`,
+ * `expire`. Each carries an operation id or compares what it saw, so that sending it twice does it once (R1).
+ */
+import { BatonError, type Item, type ModelId, type OperationId, type RunId } from "@baton/core";
+import type { QueueEntry } from "./create-run.ts";
+import { transitionKeys } from "./keys.ts";
+import type { RunScript, ScriptReply } from "./scripts.ts";
+
+export type ControlReply =
+  /** It took effect, now or when it was sent before. `entry` is to be enqueued, when there is one. */
+  | { readonly kind: "done"; readonly did: string; readonly entry: QueueEntry | undefined }
+  /** The run's status does not take it, or it moved since it was looked at. */
+  | { readonly kind: "refused"; readonly status: string }
+  | { readonly kind: "gone" };
+
+export async function cancelRun(
+  run: RunScript,
+  id: RunId,
+  op: OperationId,
+  retentionMs: number,
+): Promise<ControlReply> {
+  const reply = await run("cancel", transitionKeys(id), [id, op, String(retentionMs)]);
+  switch (reply[0]) {
+    case "cancelled":
+    case "duplicate":
+      return { kind: "done", did: reply[0], entry: undefined };
+    case "terminal":
+      return { kind: "refused", status: String(reply[1]) };
+    default:
+      return readGone("cancel", reply);
+  }
+}
+
+export async function pauseRun(run: RunScript, id: RunId, op: OperationId): Promise<ControlReply> {
+  const reply = await run("pause", transitionKeys(id), [id, op]);
+  switch (reply[0]) {
+    case "paused":
+    case "pausing":
+    case "duplicate":
+      return { kind: "done", did: reply[0], entry: undefined };
+    case "refused":
+      return { kind: "refused", status: String(reply[1]) };
+    default:
+      return readGone("pause", reply);
+  }
+}
+
+export async function resumeRun(run: RunScript, id: RunId, op: OperationId): Promise<ControlReply> {
+  const reply = await run("resume", transitionKeys(id), [id, op]);
+  switch (reply[0]) {
+    case "resumed":
+    case "duplicate":
+      return {
+        kind: "done",
+        did: reply[0],
+        entry: reply[1] === "queued" ? entryOf(id, reply[2], reply[3]) : undefined,
+      };
+    case "refused":
+      return { kind: "refused", status: String(reply[1]) };
+    default:
+      return readGone("resume", reply);
+  }
+}
+
+export interface Retry {
+  readonly op: OperationId;
+  /** As the caller saw the run: a retry of another moment is refused. */
+  readonly epoch: number;
+  readonly length: number;
+  /** Another model for the phase. */
+  readonly pool?: ModelId | undefined;
+  /** Milliseconds until the run fails, from now; 0 for never. */
+  readonly timeoutMs: number;
+  /** The record of the retry, and what is added to the conversation. */
+  readonly items: readonly Item[];
+}
+
+export async function retryRun(run: RunScript, id: RunId, retry: Retry): Promise<ControlReply> {
+  const reply = await run("retry", transitionKeys(id), [
+    id,
+    retry.op,
+    String(retry.epoch),
+    String(retry.length),
+    retry.pool ?? "",
+    String(retry.timeoutMs),
+    ...retry.items.map((item) => JSON.stringify(item)),
+  ]);
+  switch (reply[0]) {
+    case "retried":
+    case "duplicate":
+      return { kind: "done", did: reply[0], entry: entryOf(id, reply[1], reply[2]) };
+    case "refused":
+      return { kind: "refused", status: String(reply[1]) };
+    case "moved":
+      return { kind: "refused", status: "moved" };
+    default:
+      return readGone("retry", reply);
+  }
+}
+
+/** What the caller saw of a run; the requeue happens only if all of it still holds. */
+export interface Seen {
+  readonly status: "queued" | "running";
+  readonly ticket: number;
+  readonly epoch: number;
+  readonly claimId: string;
+}
+
+export async function requeueRun(
+  run: RunScript,
+  id: RunId,
+  op: OperationId,
+  seen: Seen,
+): Promise<ControlReply> {
+  const reply = await run("requeue", transitionKeys(id), [
+    id,
+    op,
+    seen.status,
+    String(seen.ticket),
+    String(seen.epoch),
+    seen.claimId,
+  ]);
+  switch (reply[0]) {
+    case "requeued":
+    case "duplicate":
+      return { kind: "done", did: reply[0], entry: entryOf(id, reply[1], reply[2]) };
+    case "moved":
+      return reply[1] === "gone" ? { kind: "gone" } : { kind: "refused", status: String(reply[1]) };
+    default:
+      return readGone("requeue", reply);
+  }
+}
+
+/** Fails the run if its deadline has passed. */
+export async function expireRun(run: RunScript, id: RunId, retentionMs: number): Promise<ControlReply> {
+  const reply = await run("expire", transitionKeys(id), [id, String(retentionMs)]);
+  switch (reply[0]) {
+    case "expired":
+      return { kind: "done", did: "expired", entry: undefined };
+    case "early":
+    case "terminal":
+      return { kind: "refused", status: reply[0] };
+    default:
+      return readGone("expire", reply);
+  }
+}
+
+function entryOf(id: RunId, ticket: unknown, pool: unknown): QueueEntry {
+  // The pool was a model id when the run was written.
+  return { runId: id, ticket: Number(ticket), pool: String(pool) as ModelId };
+}
+
+function readGone(script: string, reply: ScriptReply): ControlReply {
+  if (reply[0] === "gone") return { kind: "gone" };
+  throw new BatonError("store_corrupt", `${script} replied ${JSON.stringify(reply)}`);
+}

@@ -1,0 +1,76 @@
+/** `create`: a run comes into being with its first items, or is found by its idempotency key (R8). */
+import { createHash } from "node:crypto";
+import {
+  BatonError,
+  type Item,
+  type ModelId,
+  modelIdSchema,
+  type RunId,
+  type RunSpec,
+  runIdSchema,
+} from "@baton/core";
+import { z } from "zod";
+import { transitionKeys } from "./keys.ts";
+import type { RunScript } from "./scripts.ts";
+
+export interface CreateRun {
+  readonly id: RunId;
+  readonly spec: RunSpec;
+  readonly items: readonly Item[];
+  readonly pool: ModelId;
+  /** What a worker must have: `server:<slug>`, `function:<name>`, `policy:<name>`. */
+  readonly needs: readonly string[];
+  /** Milliseconds from now at which the run may start; 0 for at once. */
+  readonly delayMs: number;
+  /** Milliseconds from now until the run fails; 0 for never. */
+  readonly timeoutMs: number;
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface QueueEntry {
+  readonly runId: RunId;
+  readonly ticket: number;
+  readonly pool: ModelId;
+}
+
+export type CreateReply =
+  | { readonly kind: "created" | "exists"; readonly entry: QueueEntry }
+  /** The same idempotency key stands for another body. */
+  | { readonly kind: "conflict"; readonly runId: RunId };
+
+const replySchema = z.union([
+  z.tuple([z.enum(["created", "exists"]), runIdSchema, z.coerce.number(), modelIdSchema]),
+  z.tuple([z.literal("conflict"), runIdSchema]),
+]);
+
+export async function createRun(run: RunScript, create: CreateRun): Promise<CreateReply> {
+  const spec = JSON.stringify(create.spec);
+  const reply = await run("create", transitionKeys(create.id), [
+    create.id,
+    spec,
+    create.needs.join("\n"),
+    create.pool,
+    String(create.spec.priority ?? 0),
+    String(create.delayMs),
+    String(create.timeoutMs),
+    digest(spec),
+    create.idempotencyKey === undefined ? "" : digest(create.idempotencyKey),
+    ...create.items.map((item) => JSON.stringify(item)),
+  ]);
+  const parsed = replySchema.parse(reply);
+  if (parsed[0] === "conflict") return { kind: "conflict", runId: parsed[1] };
+  return { kind: parsed[0], entry: { runId: parsed[1], ticket: parsed[2], pool: parsed[3] } };
+}
+
+/** The error for a `conflict`, as every surface words it. */
+export function conflictError(runId: RunId): BatonError {
+  return new BatonError(
+    "conflict",
+    `the idempotency key was used for another body, by run ${runId}: use a new key, or send the same body`,
+    { fields: { runId } },
+  );
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}

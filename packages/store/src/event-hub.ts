@@ -1,0 +1,89 @@
+/**
+ * One subscribed connection for all watchers of a process. Every write to a run's stream publishes an empty
+ * hint on the channel of that stream's name; a hint may be lost, so waiters also look every few seconds.
+ */
+import type { RunId } from "@baton/core";
+import type { Redis } from "ioredis";
+import { runKeys } from "./keys.ts";
+
+const LOOK_ANYWAY_MS = 5_000;
+
+export class EventHub {
+  readonly #subscriber: Redis;
+  readonly #waiters = new Map<string, Set<() => void>>();
+
+  /** `subscriber` must be a connection of its own; the hub closes it. */
+  constructor(subscriber: Redis) {
+    this.#subscriber = subscriber;
+    subscriber.on("message", (channel: string) => this.#wake(channel));
+    // After a reconnect hints may have been lost: everybody looks.
+    subscriber.on("ready", () => {
+      for (const channel of this.#waiters.keys()) this.#wake(channel);
+    });
+  }
+
+  /**
+   * Subscribes to a run. `wait` resolves at the next hint since the last `wait` (at once, when one came in
+   * between), after a few seconds, or when `signal` aborts.
+   */
+  async subscribe(id: RunId): Promise<RunSubscription> {
+    const channel = runKeys(id).events;
+    const subscription = new RunSubscription(() => this.#leave(channel, subscription.wake));
+    const waiters = this.#waiters.get(channel) ?? new Set();
+    waiters.add(subscription.wake);
+    this.#waiters.set(channel, waiters);
+    if (waiters.size === 1) await this.#subscriber.subscribe(channel);
+    return subscription;
+  }
+
+  async close(): Promise<void> {
+    for (const channel of this.#waiters.keys()) this.#wake(channel);
+    this.#waiters.clear();
+    this.#subscriber.disconnect();
+  }
+
+  #wake(channel: string): void {
+    for (const wake of this.#waiters.get(channel) ?? []) wake();
+  }
+
+  async #leave(channel: string, wake: () => void): Promise<void> {
+    const waiters = this.#waiters.get(channel);
+    if (waiters === undefined) return;
+    waiters.delete(wake);
+    if (waiters.size > 0) return;
+    this.#waiters.delete(channel);
+    if (this.#subscriber.status === "ready") await this.#subscriber.unsubscribe(channel);
+  }
+}
+
+export class RunSubscription {
+  readonly #leave: () => Promise<void>;
+  #hinted = false;
+  #resolve: (() => void) | undefined;
+
+  constructor(leave: () => Promise<void>) {
+    this.#leave = leave;
+  }
+
+  readonly wake = (): void => {
+    this.#hinted = true;
+    this.#resolve?.();
+  };
+
+  async wait(signal: AbortSignal): Promise<void> {
+    if (!this.#hinted && !signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#resolve = resolve;
+      const timer = setTimeout(resolve, LOOK_ANYWAY_MS);
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      await promise;
+      clearTimeout(timer);
+      this.#resolve = undefined;
+    }
+    this.#hinted = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leave();
+  }
+}

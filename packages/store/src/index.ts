@@ -1,0 +1,15 @@
+export type { Claim, Claimed, ClaimReply } from "./claim-run.ts";
+export { SCHEMA_VERSION } from "./claim-run.ts";
+export * from "./connection.ts";
+export type { ControlReply, Retry, Seen } from "./control-run.ts";
+export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";
+export { EventHub, RunSubscription } from "./event-hub.ts";
+export { queueNameOf, runKeys, shardKeys } from "./keys.ts";
+export * from "./ledger.ts";
+export * from "./pool-queues.ts";
+export type { RunGlance, RunWithSpec } from "./read-run.ts";
+export * from "./reconciler.ts";
+export * from "./registry.ts";
+export { checkRedis, type RedisFitness } from "./startup-check.ts";
+export { takeSnapshot, type WatchOptions, watchRun } from "./watch-run.ts";
+export type { Append, AppendReply, Commit, CommitReply, Fenced, Outcome } from "./write-claim.ts";

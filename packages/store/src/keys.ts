@@ -1,0 +1,102 @@
+/**
+ * Every Redis key of Baton is built here. All keys of a shard lie under one hash tag, so that every script is
+ * single-slot on Redis Cluster; BullMQ's keys lie under the same tag by its prefix.
+ *
+ * | key (after the tag)  | type   | holds |
+ * | -------------------- | ------ | ----- |
+ * | run:<id>             | hash   | the record of a run, see run-record.ts |
+ * | run:<id>:spec        | string | the spec as JSON; apart, so that the hash keeps its compact encoding |
+ * | run:<id>:needs       | string | what a worker must have, one a line; absent when it needs nothing |
+ * | run:<id>:log         | list   | the conversation, one JSON item an entry |
+ * | run:<id>:phases      | list   | the closed phases as JSON |
+ * | run:<id>:events      | stream | the echo for watchers; also the name of the channel of its hints |
+ * | idem:<digest>        | string | `<run id> <body hash>` of an idempotency key |
+ * | status               | zset   | `<status>/<run id>`, score 0, for listing by status |
+ * | live                 | zset   | runs that must have a queue entry, by the time of that entry |
+ * | backlog              | hash   | pool → number of live runs |
+ * | pools                | set    | every pool that a run was ever sent to; also a channel |
+ * | deadlines            | zset   | runs by the time at which they fail |
+ * | feed                 | stream | status changes of all runs, capped |
+ * | workers              | hash   | worker id → time and JSON of its last beat |
+ * | q:…                  |        | BullMQ's own |
+ */
+import { type ModelId, type RunId, shardOf } from "@baton/core";
+
+export interface ShardKeys {
+  readonly status: string;
+  readonly live: string;
+  readonly backlog: string;
+  readonly pools: string;
+  readonly deadlines: string;
+  readonly feed: string;
+  readonly workers: string;
+  readonly idemPrefix: string;
+  readonly bullmqPrefix: string;
+}
+
+export interface RunKeys {
+  readonly run: string;
+  readonly spec: string;
+  readonly needs: string;
+  readonly log: string;
+  readonly phases: string;
+  readonly events: string;
+}
+
+/** The hash tag of a shard: `{baton}` for the first, `{baton-n}` for the others. */
+function tagOf(shard: number): string {
+  return shard === 0 ? "{baton}" : `{baton-${shard}}`;
+}
+
+export function shardKeys(shard: number): ShardKeys {
+  const tag = tagOf(shard);
+  return {
+    status: `${tag}:status`,
+    live: `${tag}:live`,
+    backlog: `${tag}:backlog`,
+    pools: `${tag}:pools`,
+    deadlines: `${tag}:deadlines`,
+    feed: `${tag}:feed`,
+    workers: `${tag}:workers`,
+    idemPrefix: `${tag}:idem:`,
+    bullmqPrefix: `${tag}:q`,
+  };
+}
+
+export function runKeys(id: RunId): RunKeys {
+  const run = `${tagOf(shardOf(id))}:run:${id}`;
+  return {
+    run,
+    spec: `${run}:spec`,
+    needs: `${run}:needs`,
+    log: `${run}:log`,
+    phases: `${run}:phases`,
+    events: `${run}:events`,
+  };
+}
+
+/** The keys that every transition script takes, in the order of `transition_keys` in lua/prelude.lua. */
+export function transitionKeys(id: RunId): readonly string[] {
+  const own = runKeys(id);
+  const shared = shardKeys(shardOf(id));
+  return [
+    own.run,
+    own.spec,
+    own.needs,
+    own.log,
+    own.phases,
+    own.events,
+    shared.idemPrefix,
+    shared.status,
+    shared.live,
+    shared.backlog,
+    shared.pools,
+    shared.deadlines,
+    shared.feed,
+  ];
+}
+
+/** BullMQ refuses colons in queue names and some model ids hold them, so `%` and `:` are percent-encoded. */
+export function queueNameOf(pool: ModelId): string {
+  return pool.replace(/[%:]/g, encodeURIComponent);
+}

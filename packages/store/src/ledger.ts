@@ -1,0 +1,117 @@
+/**
+ * The ledger: all that may be done to runs in Redis, as functions bound to one connection. Each state change is
+ * one script (R1); which job follows a change is told by its reply, and adding it is the caller's next line.
+ */
+import type { OperationId, RunEvent, RunId, RunStatus } from "@baton/core";
+import type { Redis } from "ioredis";
+import { type Claim, type ClaimOptions, claimRun, SpecCache } from "./claim-run.ts";
+import {
+  cancelRun,
+  expireRun,
+  pauseRun,
+  type Retry,
+  requeueRun,
+  resumeRun,
+  retryRun,
+  type Seen,
+} from "./control-run.ts";
+import { type CreateRun, createRun } from "./create-run.ts";
+import { runKeys, shardKeys } from "./keys.ts";
+import { countRuns, glanceAt, listRunIds, readConversation, readRun } from "./read-run.ts";
+import { defineScripts } from "./scripts.ts";
+import { type Append, appendItems, type Commit, commitClaim } from "./write-claim.ts";
+
+const SPECS_KEPT_MAX = 5_000;
+
+export interface LedgerOptions {
+  /** How long a run is kept after its end, in milliseconds; 0 for ever. */
+  readonly retentionMs: number;
+}
+
+/** A sign of life, shown by `pools` and asked for by the reconciler. */
+export interface WorkerBeat {
+  readonly workerId: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly patterns: readonly string[];
+  readonly pools: readonly string[];
+  readonly concurrency: number;
+  readonly active: number;
+}
+
+export interface LostClaim {
+  readonly claim: Claim;
+  readonly kind: "fenced" | "pausing";
+  readonly status: string;
+}
+
+/** An event for watchers only, written under a claim. */
+export interface ClaimEvent {
+  readonly claim: Claim;
+  readonly event: RunEvent;
+}
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+export function createLedger(redis: Redis, options: LedgerOptions) {
+  const run = defineScripts(redis);
+  const specs = new SpecCache(SPECS_KEPT_MAX);
+  const { retentionMs } = options;
+  return {
+    redis,
+    create: (create: CreateRun) => createRun(run, create),
+    claim: (claim: Omit<ClaimOptions, "retentionMs">) =>
+      claimRun(redis, run, specs, { ...claim, retentionMs }),
+    append: (claim: Claim, append: Append) => appendItems(run, claim, append),
+    commit: (claim: Claim, commit: Omit<Commit, "retentionMs">) =>
+      commitClaim(run, claim, { ...commit, retentionMs }),
+    cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, retentionMs),
+    pause: (id: RunId, op: OperationId) => pauseRun(run, id, op),
+    resume: (id: RunId, op: OperationId) => resumeRun(run, id, op),
+    retry: (id: RunId, retry: Retry) => retryRun(run, id, retry),
+    requeue: (id: RunId, op: OperationId, seen: Seen) => requeueRun(run, id, op, seen),
+    expire: (id: RunId) => expireRun(run, id, retentionMs),
+
+    /** One heartbeat: tells that the worker lives, and hears which of its claims no longer hold. */
+    async beat(beat: WorkerBeat, claims: readonly Claim[]): Promise<readonly LostClaim[]> {
+      const { workerId, ...rest } = beat;
+      const reply = await run(
+        "beat",
+        [shardKeys(0).workers, ...claims.map((claim) => runKeys(claim.runId).run)],
+        [workerId, JSON.stringify(rest), ...claims.flatMap((claim) => [String(claim.epoch), claim.claimId])],
+      );
+      return reply.flatMap((entry) => {
+        const [place, kind, status] = (Array.isArray(entry) ? entry : []).map(String);
+        const claim = claims[Number(place)];
+        if (claim === undefined) return [];
+        return [
+          {
+            claim,
+            kind: kind === "pausing" ? ("pausing" as const) : ("fenced" as const),
+            status: status ?? "",
+          },
+        ];
+      });
+    },
+
+    /** Writes events of many runs in one call; those of a lost claim are dropped. */
+    async publish(events: readonly ClaimEvent[]): Promise<void> {
+      if (events.length === 0) return;
+      const keys = events.flatMap(({ claim }) => [runKeys(claim.runId).run, runKeys(claim.runId).events]);
+      const args = events.flatMap(({ claim, event }) => [
+        String(claim.epoch),
+        claim.claimId,
+        JSON.stringify(event),
+      ]);
+      await run("publish", keys, args);
+    },
+
+    read: (id: RunId) => readRun(redis, id),
+    glance: (id: RunId) => glanceAt(redis, id),
+    conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, id, from, to),
+    list: (status: RunStatus, page: { readonly limit: number; readonly before?: RunId | undefined }) =>
+      listRunIds(redis, status, page),
+    count: (status: RunStatus) => countRuns(redis, status),
+  };
+}

@@ -1,0 +1,122 @@
+/** Reading runs: one with its phases, its conversation by pages, and lists by status. Reads change nothing. */
+import {
+  type Item,
+  type ModelId,
+  type Run,
+  type RunId,
+  type RunSpec,
+  type RunStatus,
+  runIdSchema,
+  runSpecSchema,
+} from "@baton/core";
+import type { Redis } from "ioredis";
+import { readItems } from "./claim-run.ts";
+import { runKeys, shardKeys } from "./keys.ts";
+import { readRunRecord } from "./run-record.ts";
+
+export interface RunWithSpec {
+  readonly run: Run;
+  readonly spec: RunSpec;
+}
+
+/** The run and its spec as they are at one moment, or undefined when there is none. */
+export async function readRun(redis: Redis, id: RunId): Promise<RunWithSpec | undefined> {
+  const keys = runKeys(id);
+  const [fields, phases, spec] = await transaction(redis, [
+    ["hgetall", keys.run],
+    ["lrange", keys.phases, "0", "-1"],
+    ["get", keys.spec],
+  ]);
+  return assembleRun(id, fields, phases, spec);
+}
+
+/** Builds the run out of the replies to `hgetall run`, `lrange phases` and `get spec`. */
+export function assembleRun(
+  id: RunId,
+  fields: unknown,
+  phases: unknown,
+  spec: unknown,
+): RunWithSpec | undefined {
+  if (typeof spec !== "string") return undefined;
+  const parsed = runSpecSchema.parse(JSON.parse(spec));
+  // HGETALL replies an object of strings and LRANGE an array of them, by the protocol.
+  const run = readRunRecord(id, fields as Record<string, string>, phases as string[], parsed);
+  return run === undefined ? undefined : { run, spec: parsed };
+}
+
+/** Items `from` to `to` (inclusive; -1 is the last). */
+export async function readConversation(redis: Redis, id: RunId, from = 0, to = -1): Promise<readonly Item[]> {
+  return readItems(id, await redis.lrange(runKeys(id).log, from, to), from);
+}
+
+/** What the reconciler and the retry need of a run: cheap, and not parsed further. */
+export interface RunGlance {
+  readonly id: RunId;
+  readonly status: RunStatus;
+  readonly pool: ModelId;
+  readonly ticket: number;
+  readonly epoch: number;
+  readonly claimId: string;
+  readonly priority: number;
+  readonly notBefore: number | undefined;
+}
+
+export async function glanceAt(redis: Redis, id: RunId): Promise<RunGlance | undefined> {
+  const [status, pool, ticket, epoch, claim, priority, notBefore] = await redis.hmget(
+    runKeys(id).run,
+    "status",
+    "pool",
+    "ticket",
+    "epoch",
+    "claim",
+    "priority",
+    "not_before",
+  );
+  if (typeof status !== "string") return undefined;
+  return {
+    id,
+    // The scripts write these fields and nothing else does.
+    status: status as RunStatus,
+    pool: pool as ModelId,
+    ticket: Number(ticket),
+    epoch: Number(epoch),
+    claimId: claim ?? "",
+    priority: Number(priority ?? 0),
+    notBefore: typeof notBefore === "string" ? Number(notBefore) : undefined,
+  };
+}
+
+/** Ids of a status, newest first, that come after `before` in that order. */
+export async function listRunIds(
+  redis: Redis,
+  status: RunStatus,
+  options: { readonly limit: number; readonly before?: RunId | undefined },
+): Promise<readonly RunId[]> {
+  const upper = options.before === undefined ? `[${status}/~` : `(${status}/${options.before}`;
+  const members = await redis.zrevrangebylex(
+    shardKeys(0).status,
+    upper,
+    `[${status}/`,
+    "LIMIT",
+    0,
+    options.limit,
+  );
+  return members.map((member) => runIdSchema.parse(member.slice(status.length + 1)));
+}
+
+export async function countRuns(redis: Redis, status: RunStatus): Promise<number> {
+  return redis.zlexcount(shardKeys(0).status, `[${status}/`, `[${status}/~`);
+}
+
+/** Runs reads as one transaction, so that they show one moment. */
+export async function transaction(
+  redis: Redis,
+  commands: readonly (readonly string[])[],
+): Promise<unknown[]> {
+  const replies = await redis.multi(commands.map((command) => [...command])).exec();
+  if (replies === null) throw new Error("the transaction was discarded");
+  return replies.map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * The Lua scripts: loaded from lua/, declared here, called by name. The header of each file lists its keys,
+ * arguments and reply; a test holds the headers against these declarations.
+ */
+import { readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
+
+const TRANSITION = [
+  "run",
+  "spec",
+  "needs",
+  "log",
+  "phases",
+  "events",
+  "idem_prefix",
+  "status",
+  "live",
+  "backlog",
+  "pools",
+  "deadlines",
+  "feed",
+] as const;
+
+export interface ScriptDeclaration {
+  readonly keys: readonly string[];
+  /** Names of the leading arguments. A name that ends with `...` stands for any number. */
+  readonly args: readonly string[];
+  /** May run when Redis has no memory left, because it ends or continues what was accepted. */
+  readonly allowOom: boolean;
+}
+
+export const SCRIPTS = {
+  create: {
+    keys: TRANSITION,
+    args: [
+      "id",
+      "spec",
+      "needs",
+      "pool",
+      "priority",
+      "delay_ms",
+      "timeout_ms",
+      "body_hash",
+      "idem_digest",
+      "items...",
+    ],
+    allowOom: false,
+  },
+  claim: {
+    keys: TRANSITION,
+    args: [
+      "id",
+      "ticket",
+      "pool",
+      "claim",
+      "schema_version",
+      "known_rev",
+      "capabilities",
+      "unfit_grace_ms",
+      "takeovers_max",
+      "ttl_ms",
+    ],
+    allowOom: true,
+  },
+  append: {
+    keys: ["run", "log", "events"],
+    args: ["claim", "epoch", "len", "is_turn", "usage", "item_count", "items...", "events..."],
+    allowOom: true,
+  },
+  commit: {
+    keys: TRANSITION,
+    args: [
+      "id",
+      "claim",
+      "epoch",
+      "ticket",
+      "len",
+      "outcome",
+      "pool",
+      "delay_ms",
+      "reason",
+      "error_code",
+      "error_message",
+      "tries",
+      "ttl_ms",
+      "item_count",
+      "items...",
+      "events...",
+    ],
+    allowOom: true,
+  },
+  requeue: { keys: TRANSITION, args: ["id", "op", "status", "ticket", "epoch", "claim"], allowOom: true },
+  cancel: { keys: TRANSITION, args: ["id", "op", "ttl_ms"], allowOom: true },
+  pause: { keys: TRANSITION, args: ["id", "op"], allowOom: true },
+  resume: { keys: TRANSITION, args: ["id", "op"], allowOom: true },
+  retry: {
+    keys: TRANSITION,
+    args: ["id", "op", "epoch", "len", "pool", "timeout_ms", "items..."],
+    allowOom: false,
+  },
+  expire: { keys: TRANSITION, args: ["id", "ttl_ms"], allowOom: true },
+  beat: {
+    keys: ["workers", "runs..."],
+    args: ["worker_id", "worker_json", "epoch and claim of each run in turn..."],
+    allowOom: true,
+  },
+  publish: {
+    keys: ["run and events of each run in turn..."],
+    args: ["epoch, claim and event of each run in turn..."],
+    allowOom: false,
+  },
+} as const satisfies Record<string, ScriptDeclaration>;
+
+export type ScriptName = keyof typeof SCRIPTS;
+
+/** What a script replied, before its own module reads it. */
+export type ScriptReply = readonly unknown[];
+
+/** Runs a script on its connection. */
+export type RunScript = (
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly string[],
+) => Promise<ScriptReply>;
+
+/** The body of a script as Redis gets it: the shebang with its flags, the prelude, the file. */
+export function scriptBody(name: ScriptName): string {
+  const shebang = SCRIPTS[name].allowOom ? "#!lua flags=allow-oom\n" : "#!lua\n";
+  return shebang + readLua("prelude") + readLua(name);
+}
+
+export function readLua(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
+}
+
+/** Defines every script on the connection and returns the function that calls them. */
+export function defineScripts(redis: Redis): RunScript {
+  for (const name of scriptNames()) redis.defineCommand(commandOf(name), { lua: scriptBody(name) });
+  // ioredis adds the commands to the instance at run time, which its type cannot know.
+  const commands = redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  return async (name, keys, args) => {
+    const command = commands[commandOf(name)];
+    if (command === undefined) throw new Error(`script ${name} is not defined on this connection`);
+    const reply = await command.call(redis, keys.length, ...keys, ...args);
+    return Array.isArray(reply) ? reply : [reply];
+  };
+}
+
+export function scriptNames(): readonly ScriptName[] {
+  // The keys of the literal above are exactly the names.
+  return Object.keys(SCRIPTS) as ScriptName[];
+}
+
+function commandOf(name: ScriptName): string {
+  return `baton_${name}`;
+}

@@ -1,0 +1,65 @@
+/** What a Redis must be for Baton: at least version 7, never evicting; and what is warned about. */
+import { BatonError } from "@baton/core";
+import type { Redis } from "ioredis";
+
+export interface RedisFitness {
+  readonly version: string;
+  readonly persistence: "aof" | "aof-always" | "rdb" | "none" | "unknown";
+  /** Sentences for the operator; empty when all is well. */
+  readonly warnings: readonly string[];
+}
+
+/** Refuses a Redis that would lose runs silently (`redis_unfit`), and tells what is merely unwise. */
+export async function checkRedis(redis: Redis): Promise<RedisFitness> {
+  const info = parseInfo(await redis.info());
+  const version = info.get("valkey_version") ?? info.get("redis_version") ?? "0";
+  const compatible = Number.parseInt(info.get("redis_version") ?? "0", 10);
+  if (compatible < 7) {
+    throw new BatonError(
+      "redis_unfit",
+      `Redis ${version} is too old: Baton needs Redis 7 or Valkey, or newer`,
+    );
+  }
+  const eviction = info.get("maxmemory_policy") ?? "noeviction";
+  if (eviction !== "noeviction") {
+    throw new BatonError(
+      "redis_unfit",
+      `Redis evicts keys when its memory is full (maxmemory-policy ${eviction}) and would lose runs: set maxmemory-policy noeviction`,
+    );
+  }
+  const warnings: string[] = [];
+  const aof = info.get("aof_enabled") === "1";
+  if (!aof) {
+    warnings.push(
+      "Redis keeps no append-only file: a crash of Redis loses what came after its last snapshot. Set appendonly yes.",
+    );
+  }
+  if (info.get("aof_last_write_status") === "err") {
+    warnings.push("Redis cannot write its append-only file; look at its disk and its log.");
+  }
+  return { version, persistence: await persistenceOf(redis, aof, info), warnings };
+}
+
+async function persistenceOf(
+  redis: Redis,
+  aof: boolean,
+  info: ReadonlyMap<string, string>,
+): Promise<RedisFitness["persistence"]> {
+  if (!aof) return info.get("rdb_last_save_time") === undefined ? "unknown" : "rdb";
+  try {
+    const reply = await redis.config("GET", "appendfsync");
+    return JSON.stringify(reply).includes("always") ? "aof-always" : "aof";
+  } catch {
+    // Managed services forbid CONFIG; that the file is on is known all the same.
+    return "aof";
+  }
+}
+
+function parseInfo(text: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of text.split(/\r?\n/)) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return fields;
+}
