@@ -30,6 +30,7 @@ export type ErrorCode =
   | "refusal"
   | "content_filter"
   // What bounds a run.
+  | "output_limit"
   | "max_turns"
   | "max_handoffs"
   | "budget"

@@ -60,13 +60,7 @@ export class PoolQueues {
   }
 
   async countsOf(pool: ModelId): Promise<PoolCounts> {
-    const counts = await this.queueOf(pool).getJobCounts(
-      "waiting",
-      "paused",
-      "prioritized",
-      "delayed",
-      "active",
-    );
+    const counts = await this.queueOf(pool).getJobCounts("wait", "prioritized", "delayed", "active");
     const of = (name: string): number => counts[name] ?? 0;
     return {
       waiting: of("wait"),

@@ -1,0 +1,157 @@
+/**
+ * Decides what comes next, from the conversation and the bounds alone: pure, so that a takeover decides what
+ * the lost worker would have decided.
+ *
+ *   - no reply yet, or all of its calls answered → call the model
+ *   - calls without a result → run them; those with a marker were started and are answered as unknown
+ *   - ordinary calls answered and a transfer called → hand off; the first transfer wins
+ *   - no calls → the phase is over: the next step of the pipeline, or the end of the run
+ */
+import {
+  finalOutput,
+  type HandoffPart,
+  type Item,
+  type ModelId,
+  type RunSpec,
+  type ToolCallPart,
+} from "@baton/core";
+import { openTurn, pipelineStep, turnsIn } from "./phase-view.ts";
+
+export interface View {
+  readonly spec: RunSpec;
+  readonly items: readonly Item[];
+  readonly phase: number;
+  readonly model: ModelId;
+  readonly turns: number;
+  readonly handoffs: number;
+  readonly maxTurns: number;
+  readonly maxHandoffs: number;
+  /** The other models of the run by the name of their transfer tool. */
+  readonly transfers: ReadonlyMap<string, ModelId>;
+  /** Names of the caller's own functions, which are not run here. */
+  readonly clientTools: ReadonlySet<string>;
+  readonly pausing: boolean;
+}
+
+export type Step =
+  | { readonly kind: "call_model" }
+  | {
+      readonly kind: "run_tools";
+      readonly calls: readonly ToolCallPart[];
+      readonly unknown: readonly ToolCallPart[];
+    }
+  | {
+      readonly kind: "handoff";
+      readonly to: ModelId;
+      readonly by: HandoffPart["by"];
+      readonly reason: string;
+      readonly brief: string;
+      readonly call: ToolCallPart | undefined;
+      /** Further transfers of the same turn: they get a result that says so. */
+      readonly losers: readonly ToolCallPart[];
+    }
+  | { readonly kind: "wait"; readonly reason: "client_tools" | "paused" }
+  | { readonly kind: "succeed"; readonly notice: string | undefined }
+  | { readonly kind: "fail"; readonly code: string; readonly message: string };
+
+export function decide(view: View): Step {
+  const turn = openTurn(view.items, view.phase);
+  if (turn === undefined) return nextCall(view);
+  const { stopReason } = turn.reply;
+  if (stopReason === "refusal") return fail("refusal", `${view.model} refused to answer`);
+  if (stopReason === "content_filter")
+    return fail("content_filter", `the content filter of ${view.model} cut its reply`);
+  if (stopReason === "context_exceeded") {
+    return fail("context_too_long", `the conversation no longer fits the context window of ${view.model}`);
+  }
+  if (turn.calls.length > 0) return decideCalls(view, turn.calls, turn.answered, turn.started);
+  if (stopReason === "pause_turn") return nextCall(view);
+  return endPhase(view, turn.reply);
+}
+
+function decideCalls(
+  view: View,
+  calls: readonly ToolCallPart[],
+  answered: ReadonlySet<string>,
+  started: ReadonlySet<string>,
+): Step {
+  const open = calls.filter((call) => !answered.has(call.callId));
+  const ordinary = open.filter((call) => !view.transfers.has(call.name) && !view.clientTools.has(call.name));
+  if (ordinary.length > 0) {
+    return {
+      kind: "run_tools",
+      calls: ordinary.filter((call) => !started.has(call.callId)),
+      unknown: ordinary.filter((call) => started.has(call.callId)),
+    };
+  }
+  if (open.some((call) => view.clientTools.has(call.name))) return { kind: "wait", reason: "client_tools" };
+  const [call, ...losers] = open;
+  const to = call === undefined ? undefined : view.transfers.get(call.name);
+  if (call === undefined || to === undefined) return nextCall(view);
+  if (view.handoffs >= view.maxHandoffs) {
+    return fail(
+      "max_handoffs",
+      `${view.model} handed off once more than the ${view.maxHandoffs} that max_handoffs allows: raise it, or retry with a model that ends the run`,
+    );
+  }
+  const { reason, brief } = transferArguments(call);
+  return { kind: "handoff", to, by: "model", reason, brief, call, losers };
+}
+
+function nextCall(view: View): Step {
+  if (view.pausing) return { kind: "wait", reason: "paused" };
+  const step = pipelineStep(view.spec, view.items);
+  const phaseMax = step?.now.max_turns;
+  if (view.turns >= view.maxTurns) {
+    return fail(
+      "max_turns",
+      `the run took the ${view.maxTurns} turns that max_turns allows without an end: raise it and retry`,
+    );
+  }
+  if (phaseMax !== undefined && turnsIn(view.items, view.phase) >= phaseMax) {
+    return fail(
+      "max_turns",
+      `phase ${view.phase} took the ${phaseMax} turns that its max_turns allows without an end`,
+    );
+  }
+  return { kind: "call_model" };
+}
+
+function endPhase(view: View, reply: Item): Step {
+  const next = pipelineStep(view.spec, view.items)?.next;
+  const cut = reply.stopReason === "length";
+  if (next !== undefined) {
+    if (cut)
+      return fail(
+        "output_limit",
+        `${view.model} ran into its output limit in phase ${view.phase}: raise max_output_tokens`,
+      );
+    const brief = next.instructions === undefined ? "Go on with the task from here." : "";
+    return {
+      kind: "handoff",
+      to: next.model,
+      by: "pipeline",
+      reason: "",
+      brief,
+      call: undefined,
+      losers: [],
+    };
+  }
+  if (finalOutput([reply]) === "") {
+    return fail(
+      "output_limit",
+      `${view.model} ended without any text${cut ? ", at its output limit: raise max_output_tokens" : ""}`,
+    );
+  }
+  return { kind: "succeed", notice: cut ? "the text was cut at the model's output limit" : undefined };
+}
+
+function transferArguments(call: ToolCallPart): { readonly reason: string; readonly brief: string } {
+  if (call.arguments.kind === "invalid") return { reason: "", brief: call.arguments.raw };
+  const { reason, brief } = call.arguments.value;
+  return { reason: typeof reason === "string" ? reason : "", brief: typeof brief === "string" ? brief : "" };
+}
+
+function fail(code: string, message: string): Step {
+  return { kind: "fail", code, message };
+}

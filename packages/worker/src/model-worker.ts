@@ -1,0 +1,177 @@
+/**
+ * A worker: serves the pools of its models, those that its patterns match as they appear, and keeps house (beat,
+ * locks, reconciler). It owns what it starts and closes it; connections and dependencies are its caller's.
+ *
+ * Stopping: no new jobs, then the phases at work may end until the deadline; what is left is aborted and handed
+ * back to the queue, where another worker goes on from the last written item.
+ */
+import {
+  type AdapterLookup,
+  type Config,
+  type IdSource,
+  type ModelId,
+  matchesModelPattern,
+  modelIdSchema,
+  type ToolHost,
+} from "@baton/core";
+import { type Ledger, listPools, PoolQueues, Reconciler, removeWorker, type WorkerBeat } from "@baton/store";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import { ClaimKeeper } from "./claim-keeper.ts";
+import { EventWriter } from "./event-writer.ts";
+import { Housekeeper } from "./housekeeper.ts";
+import { LOCK_MS, PoolWorker } from "./pool-worker.ts";
+import type { WorkerDeps } from "./worker-deps.ts";
+
+export interface ModelWorkerOptions {
+  readonly ledger: Ledger;
+  /** The ledger's connection kind: waits while Redis is away. Shared by all pools; each adds a blocking one. */
+  readonly connection: Redis;
+  readonly adapters: AdapterLookup;
+  readonly tools: ToolHost;
+  readonly config: Config;
+  readonly capabilities: ReadonlySet<string>;
+  /** Model ids, or prefixes that end with `*`. */
+  readonly patterns: readonly string[];
+  /** Phases at once in each pool, where the configuration does not say otherwise. */
+  readonly concurrency: number;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  readonly identity: Pick<WorkerBeat, "workerId" | "host" | "pid" | "version">;
+}
+
+const RECONCILE_MS = 1_000;
+const LOOK_FOR_POOLS_MS = 1_000;
+
+export class ModelWorker {
+  readonly #options: ModelWorkerOptions;
+  readonly #queues: PoolQueues;
+  readonly #events: EventWriter;
+  readonly #claims: ClaimKeeper;
+  readonly #deps: WorkerDeps;
+  readonly #pools = new Map<ModelId, PoolWorker>();
+  /** Pools that match but cannot be served here, each said once. */
+  readonly #refused = new Set<ModelId>();
+  readonly #reconciling: Housekeeper;
+  readonly #looking: Housekeeper;
+
+  constructor(options: ModelWorkerOptions) {
+    const { ledger, connection, log } = options;
+    this.#options = options;
+    this.#queues = new PoolQueues(connection, (error) => log.warn({ error: error.message }, "queue error"));
+    this.#events = new EventWriter(ledger, (error) =>
+      log.warn({ err: error }, "events could not be written"),
+    );
+    this.#claims = new ClaimKeeper({
+      ledger,
+      describe: () => this.#describe(),
+      lockMs: LOCK_MS,
+      onError: (error) => log.warn({ err: error }, "the beat failed"),
+    });
+    this.#deps = {
+      ledger,
+      enqueue: (entry, enqueueOptions) => this.#queues.enqueue(entry, enqueueOptions),
+      claims: this.#claims,
+      events: this.#events,
+      adapters: options.adapters,
+      tools: options.tools,
+      config: options.config,
+      capabilities: options.capabilities,
+      ids: options.ids,
+      log,
+    };
+    const reconciler = new Reconciler({
+      ledger,
+      queues: this.#queues,
+      ids: options.ids,
+      lockMs: LOCK_MS,
+      onHealed: (healed) => log.info(healed, "healed"),
+    });
+    const onError = (error: unknown) => log.warn({ err: error }, "housekeeping failed");
+    this.#reconciling = new Housekeeper(RECONCILE_MS, () => reconciler.pass(), onError);
+    this.#looking = new Housekeeper(LOOK_FOR_POOLS_MS, () => this.#lookForPools(), onError);
+  }
+
+  /** Serves the models that are named outright; throws when one of them cannot be served here. */
+  async start(): Promise<void> {
+    for (const pattern of this.#options.patterns) {
+      if (pattern.endsWith("*")) continue;
+      const pool = modelIdSchema.parse(pattern);
+      this.#options.adapters(pool);
+      await this.#serve(pool);
+    }
+    await this.#lookForPools();
+    this.#claims.start();
+    this.#reconciling.start();
+    this.#looking.start();
+  }
+
+  /** The pools served now. */
+  get pools(): readonly ModelId[] {
+    return [...this.#pools.keys()].sort();
+  }
+
+  /** Phases at work now. */
+  get active(): number {
+    return this.#claims.size;
+  }
+
+  /** Stops within about `deadlineMs`; what does not end by then is handed back. */
+  async stop(deadlineMs: number): Promise<void> {
+    await Promise.all([this.#looking.stop(), this.#reconciling.stop()]);
+    const workers = [...this.#pools.values()];
+    await Promise.all(workers.map((worker) => worker.stopTaking()));
+    const timer = setTimeout(() => this.#claims.handBack(), deadlineMs);
+    await Promise.all(workers.map((worker) => worker.close()));
+    clearTimeout(timer);
+    await this.#claims.stop();
+    await this.#events.close();
+    await removeWorker(this.#options.ledger.redis, this.#options.identity.workerId);
+    await this.#queues.close();
+  }
+
+  async #lookForPools(): Promise<void> {
+    const patterns = this.#options.patterns.filter((pattern) => pattern.endsWith("*"));
+    if (patterns.length === 0) return;
+    for (const pool of await listPools(this.#options.ledger.redis)) {
+      if (this.#pools.has(pool) || this.#refused.has(pool)) continue;
+      if (!patterns.some((pattern) => matchesModelPattern(pattern, pool))) continue;
+      if (this.#canServe(pool)) await this.#serve(pool);
+    }
+  }
+
+  #canServe(pool: ModelId): boolean {
+    try {
+      this.#options.adapters(pool);
+      return true;
+    } catch (error) {
+      this.#refused.add(pool);
+      this.#options.log.warn({ pool }, error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  async #serve(pool: ModelId): Promise<void> {
+    if (this.#pools.has(pool)) return;
+    const concurrency = this.#options.config.models[pool]?.concurrency ?? this.#options.concurrency;
+    const worker = new PoolWorker({
+      pool,
+      connection: this.#options.connection,
+      concurrency,
+      deps: this.#deps,
+    });
+    this.#pools.set(pool, worker);
+    await worker.ready();
+    this.#options.log.info({ pool, concurrency }, "serving");
+  }
+
+  #describe(): WorkerBeat {
+    return {
+      ...this.#options.identity,
+      patterns: this.#options.patterns,
+      pools: this.pools,
+      concurrency: this.#options.concurrency,
+      active: this.#claims.size,
+    };
+  }
+}

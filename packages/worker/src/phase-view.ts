@@ -1,0 +1,67 @@
+/**
+ * What can be told of a phase from its conversation alone. The log is the only state: a worker that takes a
+ * phase over sees the same view as the one that was lost, and so decides the same.
+ */
+import type { HandoffPart, Item, ModelId, PipelinePhase, RunSpec, ToolCallPart } from "@baton/core";
+
+/** The last model reply of the phase, with its calls and what became of each. */
+export interface OpenTurn {
+  readonly reply: Item;
+  readonly calls: readonly ToolCallPart[];
+  readonly answered: ReadonlySet<string>;
+  /** Calls whose marker was written: they may have had their effect. */
+  readonly started: ReadonlySet<string>;
+}
+
+/** The last reply of phase `phase`, or undefined when the model is to speak first. */
+export function openTurn(items: readonly Item[], phase: number): OpenTurn | undefined {
+  const index = items.findLastIndex((item) => item.role === "assistant" && item.origin !== undefined);
+  const reply = items[index];
+  if (reply === undefined || reply.phase !== phase) return undefined;
+  const answered = new Set<string>();
+  const started = new Set<string>();
+  for (const item of items.slice(index + 1)) {
+    // A user speaking after the reply (an edited retry, an answer) closes the turn.
+    if (item.role === "user") return undefined;
+    for (const part of item.parts) {
+      if (part.type === "tool_result") answered.add(part.callId);
+      if (part.type === "tool_started") started.add(part.callId);
+    }
+  }
+  const calls = reply.parts.filter((part) => part.type === "tool_call");
+  return { reply, calls, answered, started };
+}
+
+/** The handoffs so far, in order. */
+export function handoffsOf(items: readonly Item[]): readonly HandoffPart[] {
+  return items.flatMap((item) => item.parts.filter((part) => part.type === "handoff"));
+}
+
+/** What the model in control sees: all, or from the last handoff that passed on its brief alone. */
+export function visibleItems(items: readonly Item[]): readonly Item[] {
+  const cut = items.findLastIndex((item) =>
+    item.parts.some((part) => part.type === "handoff" && part.context === "brief"),
+  );
+  return cut < 0 ? items : items.slice(cut);
+}
+
+/** The step of the pipeline that the run is in, and the one after it; undefined without a pipeline. */
+export function pipelineStep(
+  spec: RunSpec,
+  items: readonly Item[],
+): { readonly now: PipelinePhase; readonly next: PipelinePhase | undefined } | undefined {
+  if (spec.phases === undefined) return undefined;
+  const index = handoffsOf(items).filter((handoff) => handoff.by === "pipeline").length;
+  const now = spec.phases[index];
+  return now === undefined ? undefined : { now, next: spec.phases[index + 1] };
+}
+
+/** Model calls that were written in this phase. */
+export function turnsIn(items: readonly Item[], phase: number): number {
+  return items.filter((item) => item.phase === phase && item.origin !== undefined).length;
+}
+
+/** The last model that spoke before phase `phase`, if any. */
+export function previousModel(items: readonly Item[], phase: number): ModelId | undefined {
+  return items.findLast((item) => item.origin !== undefined && item.phase < phase)?.origin?.model;
+}

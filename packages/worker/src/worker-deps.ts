@@ -1,0 +1,21 @@
+/** What the flow of a phase is given: everything outside it, as interfaces, so that tests can stand between. */
+import type { AdapterLookup, Config, IdSource, ToolHost } from "@baton/core";
+import type { Ledger } from "@baton/store";
+import type { Logger } from "pino";
+import type { ClaimKeeper } from "./claim-keeper.ts";
+import type { EventWriter } from "./event-writer.ts";
+import type { EnqueueNext } from "./phase-session.ts";
+
+export interface WorkerDeps {
+  readonly ledger: Pick<Ledger, "claim" | "append" | "commit">;
+  readonly enqueue: EnqueueNext;
+  readonly claims: Pick<ClaimKeeper, "hold">;
+  readonly events: EventWriter;
+  readonly adapters: AdapterLookup;
+  readonly tools: ToolHost;
+  readonly config: Pick<Config, "limits" | "models" | "policies">;
+  /** What this worker has, in the words of a run's needs: `server:<slug>`, `function:<name>`, `policy:<name>`. */
+  readonly capabilities: ReadonlySet<string>;
+  readonly ids: IdSource;
+  readonly log: Logger;
+}
