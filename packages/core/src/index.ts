@@ -6,6 +6,7 @@ export * from "./ids.ts";
 export * from "./item.ts";
 export * from "./model-adapter.ts";
 export * from "./model-id.ts";
+export * from "./needs.ts";
 export * from "./policy.ts";
 export * from "./result.ts";
 export * from "./run.ts";

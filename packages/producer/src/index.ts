@@ -1,0 +1,2 @@
+export { firstItems, userItem } from "./first-items.ts";
+export * from "./producer.ts";
