@@ -30,48 +30,40 @@ export function userItem(content: string | readonly ContentPart[]): NewItem {
 }
 
 function itemsOf(messages: readonly Message[]): readonly NewItem[] {
+  const items: NewItem[] = [];
   const names = new Map<string, string>();
-  return messages.flatMap((message): NewItem[] => {
-    switch (message.role) {
-      case "system":
-      case "developer":
-        return [];
-      case "user":
-        return [userItem(message.content)];
-      case "assistant": {
-        const calls = (message.tool_calls ?? []).map((call): ToolCallPart => {
-          names.set(call.id, call.function.name);
-          return {
-            type: "tool_call",
-            callId: call.id,
-            name: call.function.name,
-            arguments: parseArguments(call.function.arguments),
-          };
-        });
-        const text = message.content ?? message.refusal ?? "";
-        const parts = [...partsOf(text), ...calls];
-        return parts.length === 0 ? [] : [{ role: "assistant", parts }];
-      }
-      case "tool": {
-        const name = names.get(message.tool_call_id);
-        if (name === undefined) {
-          throw new BatonError(
-            "invalid_spec",
-            `messages: the tool message for ${message.tool_call_id} has no call with that id before it`,
-          );
-        }
-        const content = partsOf(message.content);
-        const result = {
-          type: "tool_result" as const,
-          callId: message.tool_call_id,
-          name,
-          isError: false,
-          content,
-        };
-        return [{ role: "tool", parts: [result] }];
-      }
+  for (const message of messages) {
+    if (message.role === "user") items.push(userItem(message.content));
+    if (message.role === "assistant") {
+      const calls = callsOf(message);
+      for (const call of calls) names.set(call.callId, call.name);
+      const parts = [...partsOf(message.content ?? message.refusal ?? ""), ...calls];
+      if (parts.length > 0) items.push({ role: "assistant", parts });
     }
-  });
+    if (message.role === "tool") items.push(resultItem(message, names.get(message.tool_call_id)));
+  }
+  return items;
+}
+
+function callsOf(message: Extract<Message, { role: "assistant" }>): readonly ToolCallPart[] {
+  return (message.tool_calls ?? []).map((call) => ({
+    type: "tool_call",
+    callId: call.id,
+    name: call.function.name,
+    arguments: parseArguments(call.function.arguments),
+  }));
+}
+
+function resultItem(message: Extract<Message, { role: "tool" }>, name: string | undefined): NewItem {
+  const callId = message.tool_call_id;
+  if (name === undefined) {
+    throw new BatonError(
+      "invalid_spec",
+      `messages: the tool message for ${callId} has no call with that id before it`,
+    );
+  }
+  const content = partsOf(message.content);
+  return { role: "tool", parts: [{ type: "tool_result", callId, name, isError: false, content }] };
 }
 
 function partsOf(content: string | readonly ContentPart[]): (TextPart | FilePart)[] {

@@ -1,0 +1,55 @@
+/**
+ * A scripted model at the adapter interface: replies are told by a function of the request, and every call is
+ * counted, so that tests can say what was bought. For what goes over the wire, aimock stands in instead.
+ */
+import {
+  type AdapterLookup,
+  type ModelId,
+  type ModelReply,
+  type ModelRequest,
+  NO_USAGE,
+  type Part,
+  type StopReason,
+  splitModelId,
+} from "@baton/core";
+
+export interface ScriptedReply {
+  readonly parts: readonly Part[];
+  readonly stopReason?: StopReason;
+}
+
+export type Script = (request: ModelRequest, signal: AbortSignal) => ScriptedReply | Promise<ScriptedReply>;
+
+export interface ScriptedModels {
+  readonly adapters: AdapterLookup;
+  /** Requests in the order in which they came. */
+  readonly calls: { readonly model: ModelId; readonly request: ModelRequest }[];
+}
+
+export function scriptedModels(script: Script): ScriptedModels {
+  const calls: { model: ModelId; request: ModelRequest }[] = [];
+  const adapters: AdapterLookup = (model) => ({
+    async call(request, onDelta, signal): Promise<ModelReply> {
+      calls.push({ model, request });
+      const reply = await script(request, signal);
+      signal.throwIfAborted();
+      for (const part of reply.parts) if (part.type === "text") onDelta({ kind: "text", text: part.text });
+      const hasCalls = reply.parts.some((part) => part.type === "tool_call");
+      return {
+        parts: reply.parts,
+        stopReason: reply.stopReason ?? (hasCalls ? "tool_use" : "end"),
+        usage: { ...NO_USAGE, inputTokens: 10, outputTokens: 5 },
+        origin: { provider: splitModelId(model).provider, api: "openai-chat", model },
+      };
+    },
+  });
+  return { adapters, calls };
+}
+
+export function text(value: string): Part {
+  return { type: "text", text: value };
+}
+
+export function call(name: string, value: Record<string, unknown> = {}, callId = `call_${name}`): Part {
+  return { type: "tool_call", callId, name, arguments: { kind: "object", value } };
+}

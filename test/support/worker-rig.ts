@@ -1,0 +1,99 @@
+/** A worker and a producer in this process, on a real Redis, with whatever models and tools a test brings. */
+import { randomBytes } from "node:crypto";
+import {
+  type AdapterLookup,
+  type Config,
+  type ConfigInput,
+  capabilitiesOf,
+  type IdSource,
+  parseConfig,
+  type ToolHost,
+} from "@baton/core";
+import { Producer } from "@baton/producer";
+import {
+  createLedger,
+  EventHub,
+  type Ledger,
+  openBlockingConnection,
+  openLedgerConnection,
+  PoolQueues,
+} from "@baton/store";
+import { ModelWorker } from "@baton/worker";
+import { pino } from "pino";
+
+export const systemIds: IdSource = { now: () => Date.now(), random: (size) => randomBytes(size) };
+
+export interface Rig extends AsyncDisposable {
+  readonly ledger: Ledger;
+  readonly queues: PoolQueues;
+  readonly producer: Producer;
+  readonly config: Config;
+  /** Starts a worker that is stopped with the rig. */
+  startWorker(options: {
+    adapters: AdapterLookup;
+    patterns: readonly string[];
+    tools?: ToolHost;
+    concurrency?: number;
+    capabilities?: ReadonlySet<string>;
+  }): Promise<ModelWorker>;
+}
+
+export const noTools: ToolHost = {
+  list: async () => ({ tools: [], problems: [] }),
+  call: async (invocation) => ({
+    isError: true,
+    content: [{ type: "text", text: `no tool ${invocation.name}` }],
+  }),
+  close: async () => undefined,
+};
+
+export async function openRig(url: string, config: ConfigInput = {}): Promise<Rig> {
+  const errors: Error[] = [];
+  const onError = (error: Error) => errors.push(error);
+  const connection = openLedgerConnection({ url, onError });
+  const ledger = createLedger(connection, { retentionMs: 0 });
+  const queues = new PoolQueues(connection, onError);
+  const hub = new EventHub(openBlockingConnection({ url, onError }));
+  const parsed = parseConfig(config, "the test's configuration");
+  const producer = new Producer({ ledger, queues, hub, ids: systemIds });
+  const workers: ModelWorker[] = [];
+  let count = 0;
+  return {
+    ledger,
+    queues,
+    producer,
+    config: parsed,
+    async startWorker({ adapters, patterns, tools = noTools, concurrency = 50, capabilities }) {
+      const own = openLedgerConnection({ url, onError });
+      count += 1;
+      const worker = new ModelWorker({
+        ledger: createLedger(own, { retentionMs: 0 }),
+        connection: own,
+        adapters,
+        tools,
+        config: parsed,
+        capabilities: capabilities ?? capabilitiesOf(parsed, Object.keys(parsed.mcpServers)),
+        patterns,
+        concurrency,
+        ids: systemIds,
+        log: pino({ level: process.env.BATON_TEST_LOG ?? "silent" }),
+        identity: { workerId: `w${count}`, host: "test", pid: process.pid, version: "test" },
+      });
+      await worker.start();
+      workers.push(worker);
+      const stop = worker.stop.bind(worker);
+      let stopped: Promise<void> | undefined;
+      worker.stop = (deadlineMs) => {
+        stopped ??= stop(deadlineMs).then(() => own.disconnect());
+        return stopped;
+      };
+      return worker;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const worker of workers) await worker.stop(0);
+      await queues.close();
+      await hub.close();
+      connection.disconnect();
+    },
+  };
+}
