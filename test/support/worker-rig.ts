@@ -69,6 +69,7 @@ export async function openRig(url: string, config: ConfigInput = {}): Promise<Ri
       const worker = new ModelWorker({
         ledger: createLedger(own, { retentionMs: 0 }),
         connection: own,
+        hub,
         adapters,
         tools,
         config: parsed,

@@ -4,7 +4,7 @@
  */
 import type { RunId } from "@baton/core";
 import type { Redis } from "ioredis";
-import { runKeys } from "./keys.ts";
+import { runKeys, shardKeys } from "./keys.ts";
 
 const LOOK_ANYWAY_MS = 5_000;
 
@@ -26,9 +26,17 @@ export class EventHub {
    * Subscribes to a run. `wait` resolves at the next hint since the last `wait` (at once, when one came in
    * between), after a few seconds, or when `signal` aborts.
    */
-  async subscribe(id: RunId): Promise<RunSubscription> {
-    const channel = runKeys(id).events;
-    const subscription = new RunSubscription(() => this.#leave(channel, subscription.wake));
+  subscribe(id: RunId): Promise<HintSubscription> {
+    return this.#subscribe(runKeys(id).events);
+  }
+
+  /** Subscribes to new pools; waits as for a run. */
+  subscribePools(): Promise<HintSubscription> {
+    return this.#subscribe(shardKeys(0).pools);
+  }
+
+  async #subscribe(channel: string): Promise<HintSubscription> {
+    const subscription = new HintSubscription(() => this.#leave(channel, subscription.wake));
     const waiters = this.#waiters.get(channel) ?? new Set();
     waiters.add(subscription.wake);
     this.#waiters.set(channel, waiters);
@@ -56,7 +64,7 @@ export class EventHub {
   }
 }
 
-export class RunSubscription {
+export class HintSubscription {
   readonly #leave: () => Promise<void>;
   #hinted = false;
   #resolve: (() => void) | undefined;

@@ -3,7 +3,7 @@ export { SCHEMA_VERSION } from "./claim-run.ts";
 export * from "./connection.ts";
 export type { ControlReply, Retry, Seen } from "./control-run.ts";
 export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";
-export { EventHub, RunSubscription } from "./event-hub.ts";
+export { EventHub, HintSubscription } from "./event-hub.ts";
 export { queueNameOf, runKeys, shardKeys } from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./pool-queues.ts";

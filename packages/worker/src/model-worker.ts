@@ -14,7 +14,15 @@ import {
   modelIdSchema,
   type ToolHost,
 } from "@baton/core";
-import { type Ledger, listPools, PoolQueues, Reconciler, removeWorker, type WorkerBeat } from "@baton/store";
+import {
+  type EventHub,
+  type Ledger,
+  listPools,
+  PoolQueues,
+  Reconciler,
+  removeWorker,
+  type WorkerBeat,
+} from "@baton/store";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { ClaimKeeper } from "./claim-keeper.ts";
@@ -27,6 +35,8 @@ export interface ModelWorkerOptions {
   readonly ledger: Ledger;
   /** The ledger's connection kind: waits while Redis is away. Shared by all pools; each adds a blocking one. */
   readonly connection: Redis;
+  /** Tells of new pools. */
+  readonly hub: EventHub;
   readonly adapters: AdapterLookup;
   readonly tools: ToolHost;
   readonly config: Config;
@@ -41,7 +51,6 @@ export interface ModelWorkerOptions {
 }
 
 const RECONCILE_MS = 1_000;
-const LOOK_FOR_POOLS_MS = 1_000;
 
 export class ModelWorker {
   readonly #options: ModelWorkerOptions;
@@ -53,7 +62,8 @@ export class ModelWorker {
   /** Pools that match but cannot be served here, each said once. */
   readonly #refused = new Set<ModelId>();
   readonly #reconciling: Housekeeper;
-  readonly #looking: Housekeeper;
+  readonly #stopping = new AbortController();
+  #looking: Promise<void> = Promise.resolve();
 
   constructor(options: ModelWorkerOptions) {
     const { ledger, connection, log } = options;
@@ -89,7 +99,6 @@ export class ModelWorker {
     });
     const onError = (error: unknown) => log.warn({ err: error }, "housekeeping failed");
     this.#reconciling = new Housekeeper(RECONCILE_MS, () => reconciler.pass(), onError);
-    this.#looking = new Housekeeper(LOOK_FOR_POOLS_MS, () => this.#lookForPools(), onError);
   }
 
   /** Serves the models that are named outright; throws when one of them cannot be served here. */
@@ -100,10 +109,9 @@ export class ModelWorker {
       this.#options.adapters(pool);
       await this.#serve(pool);
     }
-    await this.#lookForPools();
     this.#claims.start();
     this.#reconciling.start();
-    this.#looking.start();
+    if (this.#options.patterns.some((pattern) => pattern.endsWith("*"))) this.#looking = this.#keepLooking();
   }
 
   /** The pools served now. */
@@ -118,7 +126,8 @@ export class ModelWorker {
 
   /** Stops within about `deadlineMs`; what does not end by then is handed back. */
   async stop(deadlineMs: number): Promise<void> {
-    await Promise.all([this.#looking.stop(), this.#reconciling.stop()]);
+    this.#stopping.abort();
+    await Promise.all([this.#looking, this.#reconciling.stop()]);
     const workers = [...this.#pools.values()];
     await Promise.all(workers.map((worker) => worker.stopTaking()));
     const timer = setTimeout(() => this.#claims.handBack(), deadlineMs);
@@ -130,12 +139,24 @@ export class ModelWorker {
     await this.#queues.close();
   }
 
+  /** Serves the pools that the patterns match: those that are there, and each new one at the hint of it. */
+  async #keepLooking(): Promise<void> {
+    const { signal } = this.#stopping;
+    await using subscription = await this.#options.hub.subscribePools();
+    while (!signal.aborted) {
+      try {
+        await this.#lookForPools();
+      } catch (error) {
+        this.#options.log.warn({ err: error }, "the pools could not be read; looking again");
+      }
+      await subscription.wait(signal);
+    }
+  }
+
   async #lookForPools(): Promise<void> {
-    const patterns = this.#options.patterns.filter((pattern) => pattern.endsWith("*"));
-    if (patterns.length === 0) return;
     for (const pool of await listPools(this.#options.ledger.redis)) {
       if (this.#pools.has(pool) || this.#refused.has(pool)) continue;
-      if (!patterns.some((pattern) => matchesModelPattern(pattern, pool))) continue;
+      if (!this.#options.patterns.some((pattern) => matchesModelPattern(pattern, pool))) continue;
       if (this.#canServe(pool)) await this.#serve(pool);
     }
   }
