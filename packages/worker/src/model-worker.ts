@@ -124,6 +124,11 @@ export class ModelWorker {
     return this.#claims.size;
   }
 
+  /** Aborts what is at work; it goes on elsewhere from its last written item. */
+  handBack(): void {
+    this.#claims.handBack();
+  }
+
   /** Stops within about `deadlineMs`; what does not end by then is handed back. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();

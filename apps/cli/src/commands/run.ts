@@ -1,0 +1,66 @@
+/** `baton run`: submits a run and follows it; where no worker serves its models, this process does. */
+import { readFile } from "node:fs/promises";
+import { text as readAll } from "node:stream/consumers";
+import { BatonError, parseRunSpec, type RunId, type RunSpec } from "@baton/core";
+import { type CommandContext, openCommand } from "../command-context.ts";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+import { followRun } from "../follow-run.ts";
+import { demandRunnable } from "../local-worker.ts";
+
+export interface RunFlags {
+  readonly model?: readonly string[];
+  readonly mcp?: readonly string[];
+  readonly tool?: readonly string[];
+  readonly instructions?: string;
+  readonly maxTurns?: number;
+  readonly maxHandoffs?: number;
+  readonly timeout?: number;
+  readonly policy?: string;
+  readonly spec?: string;
+  readonly idempotencyKey?: string;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+export async function run(input: string | undefined, flags: RunFlags): Promise<ExitCode> {
+  const spec = parseRunSpec({ ...(await fileSpec(flags.spec)), ...flagSpec(input, flags) });
+  await using context = await openCommand({ quiet: flags.json === true });
+  if (flags.detach !== true) await demandRunnable(context, spec);
+  const { runId } = await context.store.producer.submit(spec, { idempotencyKey: flags.idempotencyKey });
+  if (flags.detach === true) return detached(context, runId, flags);
+  return followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
+}
+
+function detached({ terminal }: CommandContext, runId: RunId, flags: RunFlags): ExitCode {
+  terminal.out(flags.json === true ? `${JSON.stringify({ id: runId })}\n` : `${runId}\n`);
+  return EXIT.done;
+}
+
+function flagSpec(input: string | undefined, flags: RunFlags): Partial<Record<keyof RunSpec, unknown>> {
+  return {
+    ...(input === undefined ? {} : { input }),
+    ...(flags.model === undefined ? {} : { model: flags.model }),
+    ...(flags.mcp === undefined ? {} : { mcp_servers: flags.mcp }),
+    ...(flags.tool === undefined ? {} : { tools: flags.tool }),
+    ...(flags.instructions === undefined ? {} : { instructions: flags.instructions }),
+    ...(flags.maxTurns === undefined ? {} : { max_turns: flags.maxTurns }),
+    ...(flags.maxHandoffs === undefined ? {} : { max_handoffs: flags.maxHandoffs }),
+    ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+  };
+}
+
+async function fileSpec(path: string | undefined): Promise<Record<string, unknown>> {
+  if (path === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(
+      path === "-" ? await readAll(process.stdin) : await readFile(path, "utf8"),
+    );
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      throw new Error("it is not a JSON object");
+    return { ...value };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new BatonError("invalid_spec", `the spec ${path} cannot be read: ${why}`, { cause: error });
+  }
+}

@@ -1,0 +1,47 @@
+/** `baton worker` and `baton up`: serve model pools until a signal. */
+
+import { BatonError } from "@baton/core";
+import { availableProviders } from "@baton/providers";
+import { serve } from "@baton/worker-app";
+import { openCommand, workerLog } from "../command-context.ts";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+
+export interface WorkerFlags {
+  readonly model?: readonly string[];
+  readonly concurrency: number;
+  /** Seconds. */
+  readonly drain: number;
+  readonly json?: boolean;
+}
+
+/** Serves the given models, or those of every provider that has its key. */
+export async function worker(flags: WorkerFlags): Promise<ExitCode> {
+  await using context = await openCommand({ quiet: flags.json === true });
+  const { environment, config, store, terminal } = context;
+  const patterns =
+    flags.model ?? availableProviders(config.providers, environment.variables).map((name) => `${name}/*`);
+  if (patterns.length === 0) {
+    throw new BatonError(
+      "missing_key",
+      "there is no model to serve: set OPENAI_API_KEY, ANTHROPIC_API_KEY or XAI_API_KEY, or add a provider to the configuration",
+    );
+  }
+  await serve({
+    environment,
+    config,
+    store,
+    patterns,
+    concurrency: flags.concurrency,
+    log: workerLog(environment),
+    drainMs: flags.drain * 1_000,
+    onReady: () => {
+      if (flags.json === true)
+        terminal.out(`${JSON.stringify({ ready: true, redis: context.redis, pools: patterns })}\n`);
+      else
+        terminal.out(
+          `Serving ${patterns.map(context.labelOf).join(", ")} on ${context.redis}. Ctrl-C drains and stops.\n`,
+        );
+    },
+  });
+  return EXIT.done;
+}

@@ -1,0 +1,71 @@
+/**
+ * Follows a run to its end, serving its models here where nobody does. Ctrl-C lets go of the run without ending
+ * it: what this process was doing is handed back, and `baton runs watch` goes on.
+ */
+import { isTerminal, type RunId, type RunSpec } from "@baton/core";
+import type { CommandContext } from "./command-context.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { serveHere } from "./local-worker.ts";
+import { EventRenderer } from "./render-events.ts";
+import { duration } from "./terminal.ts";
+
+export interface FollowOptions {
+  readonly json: boolean;
+  /** Event id to go on after; absent: begin with what is there. */
+  readonly after?: string;
+}
+
+const DRAIN_MS = 0;
+
+export async function followRun(
+  context: CommandContext,
+  runId: RunId,
+  spec: RunSpec,
+  options: FollowOptions,
+): Promise<ExitCode> {
+  const { terminal, store } = context;
+  const letGo = new AbortController();
+  const onSignal = (): void => letGo.abort();
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  const worker = await serveHere(context, spec);
+  try {
+    if (terminal.interactive && !options.json) await show(context, runId, options, letGo.signal);
+    const result = await store.producer.result(runId, letGo.signal);
+    if (letGo.signal.aborted && !isTerminal((await store.producer.get(runId)).run.status)) {
+      terminal.err(`\nThe run goes on without you: baton runs watch ${runId}\n`);
+      return EXIT.done;
+    }
+    if (options.json) terminal.out(`${JSON.stringify(result)}\n`);
+    else if (!terminal.interactive && result.final_output !== null) terminal.out(`${result.final_output}\n`);
+    if (result.status !== "succeeded" && !terminal.interactive) {
+      terminal.err(
+        `baton: run ${runId} ${result.status}${result.error === undefined ? "" : `: ${result.error.message}`}\n`,
+      );
+    }
+    return result.status === "succeeded" ? EXIT.done : EXIT.runFailed;
+  } finally {
+    await worker?.stop(DRAIN_MS);
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  }
+}
+
+async function show(
+  context: CommandContext,
+  runId: RunId,
+  options: FollowOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { terminal, store } = context;
+  const started = Date.now();
+  terminal.out(terminal.style("dim", `run ${runId}\n`));
+  const renderer = new EventRenderer(terminal, context.labelOf);
+  for await (const { event } of store.producer.watch(runId, { after: options.after }, signal))
+    renderer.render(event);
+  if (signal.aborted) return;
+  const result = await store.producer.resultNow(runId);
+  const { input_tokens, output_tokens } = result.usage;
+  const line = `${result.status} in ${duration(Date.now() - started)} · ${result.models_used.join(" → ")} · ${input_tokens} tokens in, ${output_tokens} out`;
+  terminal.out(terminal.style("dim", `\n${line}\n`));
+}

@@ -1,0 +1,21 @@
+/** The `baton` command: one line for what went wrong, and an exit code that says what kind it was. */
+import { CommanderError } from "commander";
+import { EXIT, errorLine, exitCodeOf } from "./exit-code.ts";
+import { buildProgram } from "./program.ts";
+
+try {
+  await buildProgram("0.1.0", (code) => {
+    process.exitCode = code;
+  }).parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) {
+    process.exitCode = thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+  } else {
+    // Loaded here alone, so that the help stays quick.
+    const { toBatonError } = await import("@baton/core");
+    const error = toBatonError(thrown);
+    process.stderr.write(`${errorLine(error)}\n`);
+    if (error.code === "internal" && thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ""}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}

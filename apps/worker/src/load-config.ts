@@ -1,0 +1,36 @@
+/**
+ * Loads the operator's configuration: `BATON_CONFIG`, else `baton.config.ts`, `.js` or `.json` in the working
+ * folder, else the defaults. A module gives it as `export const config` or as its default export.
+ */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { BatonError, type Config, parseConfig } from "@baton/core";
+
+const NAMES = ["baton.config.ts", "baton.config.js", "baton.config.mjs", "baton.config.json"];
+
+export async function loadConfig(configPath: string | undefined, folder: string): Promise<Config> {
+  if (configPath !== undefined) {
+    const path = resolve(folder, configPath);
+    if (!existsSync(path)) {
+      throw new BatonError("invalid_config", `BATON_CONFIG names ${configPath}, which does not exist`);
+    }
+    return parseConfig(await read(path), configPath);
+  }
+  const found = NAMES.map((name) => resolve(folder, name)).find((path) => existsSync(path));
+  return found === undefined ? parseConfig({}, "the default") : parseConfig(await read(found), found);
+}
+
+async function read(path: string): Promise<unknown> {
+  try {
+    if (path.endsWith(".json")) return JSON.parse(await readFile(path, "utf8"));
+    const module: unknown = await import(pathToFileURL(path).href);
+    // A module namespace is an object; which names it exports is looked at, not assumed.
+    const exported = module as { readonly config?: unknown; readonly default?: unknown };
+    return exported.config ?? exported.default;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw new BatonError("invalid_config", `${path} cannot be loaded: ${why}`, { cause: error });
+  }
+}
