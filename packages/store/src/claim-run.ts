@@ -15,7 +15,7 @@ import {
 } from "@baton/core";
 import type { Redis } from "ioredis";
 import type { QueueEntry } from "./create-run.ts";
-import { runKeys, transitionKeys } from "./keys.ts";
+import { runKeys } from "./keys.ts";
 import { parseUsage } from "./run-record.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
@@ -100,18 +100,21 @@ export async function claimRun(
   options: ClaimOptions,
 ): Promise<ClaimReply> {
   const { entry, claimId } = options;
-  const claiming = run("claim", transitionKeys(entry.runId), [
-    entry.runId,
-    String(entry.ticket),
-    entry.pool,
-    claimId,
-    String(SCHEMA_VERSION),
-    specs.revOf(entry.runId),
-    `\n${[...options.capabilities].join("\n")}\n`,
-    String(options.unfitGraceMs),
-    String(options.takeoversMax),
-    String(options.retentionMs),
-  ]);
+  const claiming = run(
+    "claim",
+    [runKeys(entry.runId).run],
+    [
+      String(entry.ticket),
+      entry.pool,
+      claimId,
+      String(SCHEMA_VERSION),
+      specs.revOf(entry.runId),
+      `\n${[...options.capabilities].join("\n")}\n`,
+      String(options.unfitGraceMs),
+      String(options.takeoversMax),
+      String(options.retentionMs),
+    ],
+  );
   const reading = redis.lrange(runKeys(entry.runId).log, 0, -1);
   const [reply, log] = await Promise.all([claiming, reading]);
   switch (reply[0]) {

@@ -4,7 +4,7 @@
  */
 import { BatonError, type Item, type ModelId, type OperationId, type RunId } from "@baton/core";
 import type { QueueEntry } from "./create-run.ts";
-import { transitionKeys } from "./keys.ts";
+import { runKeys } from "./keys.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
 export type ControlReply =
@@ -20,7 +20,7 @@ export async function cancelRun(
   op: OperationId,
   retentionMs: number,
 ): Promise<ControlReply> {
-  const reply = await run("cancel", transitionKeys(id), [id, op, String(retentionMs)]);
+  const reply = await run("cancel", [runKeys(id).run], [op, String(retentionMs)]);
   switch (reply[0]) {
     case "cancelled":
     case "duplicate":
@@ -33,7 +33,7 @@ export async function cancelRun(
 }
 
 export async function pauseRun(run: RunScript, id: RunId, op: OperationId): Promise<ControlReply> {
-  const reply = await run("pause", transitionKeys(id), [id, op]);
+  const reply = await run("pause", [runKeys(id).run], [op]);
   switch (reply[0]) {
     case "paused":
     case "pausing":
@@ -46,8 +46,24 @@ export async function pauseRun(run: RunScript, id: RunId, op: OperationId): Prom
   }
 }
 
-export async function resumeRun(run: RunScript, id: RunId, op: OperationId): Promise<ControlReply> {
-  const reply = await run("resume", transitionKeys(id), [id, op]);
+/** What a waiting run is answered with: items that continue its log. */
+export interface Answer {
+  /** Items in the log as the caller saw it. */
+  readonly length: number;
+  readonly items: readonly Item[];
+}
+
+export async function resumeRun(
+  run: RunScript,
+  id: RunId,
+  op: OperationId,
+  answer?: Answer,
+): Promise<ControlReply> {
+  const args =
+    answer === undefined
+      ? [""]
+      : [String(answer.length), ...answer.items.map((item) => JSON.stringify(item))];
+  const reply = await run("resume", [runKeys(id).run], [op, ...args]);
   switch (reply[0]) {
     case "resumed":
     case "duplicate":
@@ -58,6 +74,8 @@ export async function resumeRun(run: RunScript, id: RunId, op: OperationId): Pro
       };
     case "refused":
       return { kind: "refused", status: String(reply[1]) };
+    case "moved":
+      return { kind: "refused", status: "moved" };
     default:
       return readGone("resume", reply);
   }
@@ -77,15 +95,18 @@ export interface Retry {
 }
 
 export async function retryRun(run: RunScript, id: RunId, retry: Retry): Promise<ControlReply> {
-  const reply = await run("retry", transitionKeys(id), [
-    id,
-    retry.op,
-    String(retry.epoch),
-    String(retry.length),
-    retry.pool ?? "",
-    String(retry.timeoutMs),
-    ...retry.items.map((item) => JSON.stringify(item)),
-  ]);
+  const reply = await run(
+    "retry",
+    [runKeys(id).run],
+    [
+      retry.op,
+      String(retry.epoch),
+      String(retry.length),
+      retry.pool ?? "",
+      String(retry.timeoutMs),
+      ...retry.items.map((item) => JSON.stringify(item)),
+    ],
+  );
   switch (reply[0]) {
     case "retried":
     case "duplicate":
@@ -113,14 +134,11 @@ export async function requeueRun(
   op: OperationId,
   seen: Seen,
 ): Promise<ControlReply> {
-  const reply = await run("requeue", transitionKeys(id), [
-    id,
-    op,
-    seen.status,
-    String(seen.ticket),
-    String(seen.epoch),
-    seen.claimId,
-  ]);
+  const reply = await run(
+    "requeue",
+    [runKeys(id).run],
+    [op, seen.status, String(seen.ticket), String(seen.epoch), seen.claimId],
+  );
   switch (reply[0]) {
     case "requeued":
     case "duplicate":
@@ -134,7 +152,7 @@ export async function requeueRun(
 
 /** Fails the run if its deadline has passed. */
 export async function expireRun(run: RunScript, id: RunId, retentionMs: number): Promise<ControlReply> {
-  const reply = await run("expire", transitionKeys(id), [id, String(retentionMs)]);
+  const reply = await run("expire", [runKeys(id).run], [String(retentionMs)]);
   switch (reply[0]) {
     case "expired":
       return { kind: "done", did: "expired", entry: undefined };

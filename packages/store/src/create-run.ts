@@ -10,7 +10,7 @@ import {
   runIdSchema,
 } from "@baton/core";
 import { z } from "zod";
-import { transitionKeys } from "./keys.ts";
+import { runKeys } from "./keys.ts";
 import type { RunScript } from "./scripts.ts";
 
 export interface CreateRun {
@@ -45,18 +45,21 @@ const replySchema = z.union([
 
 export async function createRun(run: RunScript, create: CreateRun): Promise<CreateReply> {
   const spec = JSON.stringify(create.spec);
-  const reply = await run("create", transitionKeys(create.id), [
-    create.id,
-    spec,
-    create.needs.join("\n"),
-    create.pool,
-    String(create.spec.priority ?? 0),
-    String(create.delayMs),
-    String(create.timeoutMs),
-    digest(spec),
-    create.idempotencyKey === undefined ? "" : digest(create.idempotencyKey),
-    ...create.items.map((item) => JSON.stringify(item)),
-  ]);
+  const reply = await run(
+    "create",
+    [runKeys(create.id).run],
+    [
+      spec,
+      create.needs.join("\n"),
+      create.pool,
+      String(create.spec.priority ?? 0),
+      String(create.delayMs),
+      String(create.timeoutMs),
+      digest(spec),
+      create.idempotencyKey === undefined ? "" : digest(create.idempotencyKey),
+      ...create.items.map((item) => JSON.stringify(item)),
+    ],
+  );
   const parsed = replySchema.parse(reply);
   if (parsed[0] === "conflict") return { kind: "conflict", runId: parsed[1] };
   return { kind: parsed[0], entry: { runId: parsed[1], ticket: parsed[2], pool: parsed[3] } };

@@ -1,7 +1,7 @@
 export type { Claim, Claimed, ClaimReply } from "./claim-run.ts";
 export { SCHEMA_VERSION } from "./claim-run.ts";
 export * from "./connection.ts";
-export type { ControlReply, Retry, Seen } from "./control-run.ts";
+export type { Answer, ControlReply, Retry, Seen } from "./control-run.ts";
 export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";
 export { EventHub, HintSubscription } from "./event-hub.ts";
 export { queueNameOf, runKeys, shardKeys } from "./keys.ts";

@@ -11,7 +11,8 @@
  * | run:<id>:phases      | list   | the closed phases as JSON |
  * | run:<id>:events      | stream | the echo for watchers; also the name of the channel of its hints |
  * | idem:<digest>        | string | `<run id> <body hash>` of an idempotency key |
- * | status               | zset   | `<status>/<run id>`, score 0, for listing by status |
+ * | status               | zset   | `<group>/<run id>`, score 0, for listing; queued and running are one group, `live` |
+ * | running              | zset   | the running ones among them, by the time of their claim |
  * | live                 | zset   | runs that must have a queue entry, by the time of that entry |
  * | backlog              | hash   | pool → number of live runs |
  * | pools                | set    | every pool that a run was ever sent to; also a channel |
@@ -24,6 +25,7 @@ import { type ModelId, type RunId, shardOf } from "@baton/core";
 
 export interface ShardKeys {
   readonly status: string;
+  readonly running: string;
   readonly live: string;
   readonly backlog: string;
   readonly pools: string;
@@ -52,6 +54,7 @@ export function shardKeys(shard: number): ShardKeys {
   const tag = tagOf(shard);
   return {
     status: `${tag}:status`,
+    running: `${tag}:running`,
     live: `${tag}:live`,
     backlog: `${tag}:backlog`,
     pools: `${tag}:pools`,
@@ -75,25 +78,30 @@ export function runKeys(id: RunId): RunKeys {
   };
 }
 
-/** The keys that every transition script takes, in the order of `transition_keys` in lua/prelude.lua. */
-export function transitionKeys(id: RunId): readonly string[] {
-  const own = runKeys(id);
-  const shared = shardKeys(shardOf(id));
+/**
+ * The Lua function `keys_of(run_key)`, made from the same tables as the functions above. Scripts get the run's key
+ * alone and build the others from it: a dozen keys a call would cost more than the script does. All of them lie
+ * in the slot of the one that is given.
+ */
+export function luaKeys(): string {
+  const id = "r_0_00000000000000000000000000" as RunId;
+  const own = Object.entries(runKeys(id)).map(([name, key]) => {
+    return `${snakeCase(name)} = run_key .. '${key.slice(runKeys(id).run.length)}'`;
+  });
+  const shared = Object.entries(shardKeys(0)).map(([name, key]) => {
+    return `${snakeCase(name)} = tag .. '${key.slice(tagOf(0).length)}'`;
+  });
   return [
-    own.run,
-    own.spec,
-    own.needs,
-    own.log,
-    own.phases,
-    own.events,
-    shared.idemPrefix,
-    shared.status,
-    shared.live,
-    shared.backlog,
-    shared.pools,
-    shared.deadlines,
-    shared.feed,
-  ];
+    "local function keys_of(run_key)",
+    "  local tag, id = string.match(run_key, '^({[^}]+}):run:(.+)$')",
+    `  return { id = id, ${[...own, ...shared].join(", ")} }`,
+    "end",
+    "",
+  ].join("\n");
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** BullMQ refuses colons in queue names and some model ids hold them, so `%` and `:` are percent-encoded. */

@@ -6,6 +6,7 @@ import type { OperationId, RunEvent, RunId, RunStatus } from "@baton/core";
 import type { Redis } from "ioredis";
 import { type Claim, type ClaimOptions, claimRun, SpecCache } from "./claim-run.ts";
 import {
+  type Answer,
   cancelRun,
   expireRun,
   pauseRun,
@@ -18,7 +19,7 @@ import {
 import { type CreateRun, createRun } from "./create-run.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { countRuns, glanceAt, listRunIds, readConversation, readRun } from "./read-run.ts";
-import { defineScripts } from "./scripts.ts";
+import { defineScripts, type RunScript } from "./scripts.ts";
 import { type Append, appendItems, type Commit, commitClaim } from "./write-claim.ts";
 
 const SPECS_KEPT_MAX = 5_000;
@@ -54,8 +55,8 @@ export interface ClaimEvent {
 
 export type Ledger = ReturnType<typeof createLedger>;
 
-export function createLedger(redis: Redis, options: LedgerOptions) {
-  const run = defineScripts(redis);
+/** `run` calls the scripts on `redis`; tests pass one that loses or repeats calls. */
+export function createLedger(redis: Redis, options: LedgerOptions, run: RunScript = defineScripts(redis)) {
   const specs = new SpecCache(SPECS_KEPT_MAX);
   const { retentionMs } = options;
   return {
@@ -68,7 +69,7 @@ export function createLedger(redis: Redis, options: LedgerOptions) {
       commitClaim(run, claim, { ...commit, retentionMs }),
     cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, retentionMs),
     pause: (id: RunId, op: OperationId) => pauseRun(run, id, op),
-    resume: (id: RunId, op: OperationId) => resumeRun(run, id, op),
+    resume: (id: RunId, op: OperationId, answer?: Answer) => resumeRun(run, id, op, answer),
     retry: (id: RunId, retry: Retry) => retryRun(run, id, retry),
     requeue: (id: RunId, op: OperationId, seen: Seen) => requeueRun(run, id, op, seen),
     expire: (id: RunId) => expireRun(run, id, retentionMs),
@@ -98,7 +99,7 @@ export function createLedger(redis: Redis, options: LedgerOptions) {
     /** Writes events of many runs in one call; those of a lost claim are dropped. */
     async publish(events: readonly ClaimEvent[]): Promise<void> {
       if (events.length === 0) return;
-      const keys = events.flatMap(({ claim }) => [runKeys(claim.runId).run, runKeys(claim.runId).events]);
+      const keys = events.map(({ claim }) => runKeys(claim.runId).run);
       const args = events.flatMap(({ claim, event }) => [
         String(claim.epoch),
         claim.claimId,

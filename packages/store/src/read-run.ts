@@ -82,30 +82,59 @@ export async function glanceAt(redis: Redis, id: RunId): Promise<RunGlance | und
     epoch: Number(epoch),
     claimId: claim ?? "",
     priority: Number(priority ?? 0),
-    notBefore: typeof notBefore === "string" ? Number(notBefore) : undefined,
+    notBefore: typeof notBefore === "string" && notBefore !== "" ? Number(notBefore) : undefined,
   };
 }
 
-/** Ids of a status, newest first, that come after `before` in that order. */
+/**
+ * Ids of a status, newest first, that come after `before` in that order. Queued and running runs share an index
+ * (a run goes between the two with every phase): those are told apart by the small set of the running ones.
+ */
 export async function listRunIds(
   redis: Redis,
   status: RunStatus,
   options: { readonly limit: number; readonly before?: RunId | undefined },
 ): Promise<readonly RunId[]> {
-  const upper = options.before === undefined ? `[${status}/~` : `(${status}/${options.before}`;
-  const members = await redis.zrevrangebylex(
-    shardKeys(0).status,
-    upper,
-    `[${status}/`,
-    "LIMIT",
-    0,
-    options.limit,
-  );
-  return members.map((member) => runIdSchema.parse(member.slice(status.length + 1)));
+  if (status === "running") {
+    const running = await redis.zrange(shardKeys(0).running, "0", "-1");
+    const ids = running
+      .sort()
+      .reverse()
+      .filter((id) => options.before === undefined || id < options.before);
+    return ids.slice(0, options.limit).map((id) => runIdSchema.parse(id));
+  }
+  if (status !== "queued") return rangeOf(redis, status, options.limit, options.before);
+  const running = new Set(await redis.zrange(shardKeys(0).running, "0", "-1"));
+  const queued: RunId[] = [];
+  let { before } = options;
+  for (;;) {
+    const page = await rangeOf(redis, "live", options.limit, before);
+    queued.push(...page.filter((id) => !running.has(id)));
+    before = page.at(-1);
+    if (before === undefined || queued.length >= options.limit) return queued.slice(0, options.limit);
+  }
 }
 
 export async function countRuns(redis: Redis, status: RunStatus): Promise<number> {
-  return redis.zlexcount(shardKeys(0).status, `[${status}/`, `[${status}/~`);
+  const keys = shardKeys(0);
+  if (status === "running") return redis.zcard(keys.running);
+  if (status !== "queued") return redis.zlexcount(keys.status, `[${status}/`, `[${status}/~`);
+  const [live, running] = await Promise.all([
+    redis.zlexcount(keys.status, "[live/", "[live/~"),
+    redis.zcard(keys.running),
+  ]);
+  return Math.max(0, live - running);
+}
+
+async function rangeOf(
+  redis: Redis,
+  group: string,
+  limit: number,
+  before: RunId | undefined,
+): Promise<readonly RunId[]> {
+  const upper = before === undefined ? `[${group}/~` : `(${group}/${before}`;
+  const members = await redis.zrevrangebylex(shardKeys(0).status, upper, `[${group}/`, "LIMIT", 0, limit);
+  return members.map((member) => runIdSchema.parse(member.slice(group.length + 1)));
 }
 
 /** Runs reads as one transaction, so that they show one moment. */

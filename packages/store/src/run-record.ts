@@ -5,7 +5,7 @@
  * spec), priority; attempts, turns, started, usage (of the open phase; usage is five numbers); total_turns,
  * handoffs, takeovers; crashes (takeovers since the last new item), tries (failed model calls since then);
  * not_before, deadline, reason, pausing, unfit_since, missing, error_code, error_message; idem (digest of the
- * idempotency key), ops (the last operation ids, R1), committed (`<ticket>/<claim>` of the last commit, R7).
+ * idempotency key), needs (1 when there are any), ops (the last operation ids, R1), committed (`<ticket>/<claim>` of the last commit, R7).
  */
 import {
   addUsage,
@@ -23,10 +23,12 @@ import {
 /** Reads `HGETALL` and the closed phases; undefined when there is no such run. */
 export function readRunRecord(
   id: RunId,
-  fields: Readonly<Record<string, string>>,
+  record: Readonly<Record<string, string>>,
   closedPhases: readonly string[],
   spec: RunSpec | undefined,
 ): Run | undefined {
+  // A field that is '' is absent.
+  const fields = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== ""));
   if (fields.status === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
   const closed = closedPhases.map((text) => phaseSchema.parse(JSON.parse(text)));

@@ -4,22 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
-
-const TRANSITION = [
-  "run",
-  "spec",
-  "needs",
-  "log",
-  "phases",
-  "events",
-  "idem_prefix",
-  "status",
-  "live",
-  "backlog",
-  "pools",
-  "deadlines",
-  "feed",
-] as const;
+import { luaKeys } from "./keys.ts";
 
 export interface ScriptDeclaration {
   readonly keys: readonly string[];
@@ -31,9 +16,8 @@ export interface ScriptDeclaration {
 
 export const SCRIPTS = {
   create: {
-    keys: TRANSITION,
+    keys: ["run"],
     args: [
-      "id",
       "spec",
       "needs",
       "pool",
@@ -47,9 +31,8 @@ export const SCRIPTS = {
     allowOom: false,
   },
   claim: {
-    keys: TRANSITION,
+    keys: ["run"],
     args: [
-      "id",
       "ticket",
       "pool",
       "claim",
@@ -63,14 +46,13 @@ export const SCRIPTS = {
     allowOom: true,
   },
   append: {
-    keys: ["run", "log", "events"],
+    keys: ["run"],
     args: ["claim", "epoch", "len", "is_turn", "usage", "item_count", "items...", "events..."],
     allowOom: true,
   },
   commit: {
-    keys: TRANSITION,
+    keys: ["run"],
     args: [
-      "id",
       "claim",
       "epoch",
       "ticket",
@@ -89,23 +71,23 @@ export const SCRIPTS = {
     ],
     allowOom: true,
   },
-  requeue: { keys: TRANSITION, args: ["id", "op", "status", "ticket", "epoch", "claim"], allowOom: true },
-  cancel: { keys: TRANSITION, args: ["id", "op", "ttl_ms"], allowOom: true },
-  pause: { keys: TRANSITION, args: ["id", "op"], allowOom: true },
-  resume: { keys: TRANSITION, args: ["id", "op"], allowOom: true },
+  requeue: { keys: ["run"], args: ["op", "status", "ticket", "epoch", "claim"], allowOom: true },
+  cancel: { keys: ["run"], args: ["op", "ttl_ms"], allowOom: true },
+  pause: { keys: ["run"], args: ["op"], allowOom: true },
+  resume: { keys: ["run"], args: ["op"], allowOom: true },
   retry: {
-    keys: TRANSITION,
-    args: ["id", "op", "epoch", "len", "pool", "timeout_ms", "items..."],
+    keys: ["run"],
+    args: ["op", "epoch", "len", "pool", "timeout_ms", "items..."],
     allowOom: false,
   },
-  expire: { keys: TRANSITION, args: ["id", "ttl_ms"], allowOom: true },
+  expire: { keys: ["run"], args: ["ttl_ms"], allowOom: true },
   beat: {
     keys: ["workers", "runs..."],
     args: ["worker_id", "worker_json", "epoch and claim of each run in turn..."],
     allowOom: true,
   },
   publish: {
-    keys: ["run and events of each run in turn..."],
+    keys: ["runs..."],
     args: ["epoch, claim and event of each run in turn..."],
     allowOom: false,
   },
@@ -123,10 +105,10 @@ export type RunScript = (
   args: readonly string[],
 ) => Promise<ScriptReply>;
 
-/** The body of a script as Redis gets it: the shebang with its flags, the prelude, the file. */
+/** The body of a script as Redis gets it: the shebang with its flags, the keys, the prelude, the file. */
 export function scriptBody(name: ScriptName): string {
   const shebang = SCRIPTS[name].allowOom ? "#!lua flags=allow-oom\n" : "#!lua\n";
-  return shebang + readLua("prelude") + readLua(name);
+  return shebang + luaKeys() + readLua("prelude") + readLua(name);
 }
 
 export function readLua(name: string): string {

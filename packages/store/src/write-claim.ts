@@ -5,7 +5,7 @@
 import { BatonError, type Item, type ModelId, type RunEvent, type Usage, type WaitReason } from "@baton/core";
 import type { Claim } from "./claim-run.ts";
 import type { QueueEntry } from "./create-run.ts";
-import { runKeys, transitionKeys } from "./keys.ts";
+import { runKeys } from "./keys.ts";
 import { formatUsage } from "./run-record.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
@@ -30,10 +30,9 @@ export type AppendReply =
   | Fenced;
 
 export async function appendItems(run: RunScript, claim: Claim, append: Append): Promise<AppendReply> {
-  const own = runKeys(claim.runId);
   const reply = await run(
     "append",
-    [own.run, own.log, own.events],
+    [runKeys(claim.runId).run],
     [
       claim.claimId,
       String(claim.epoch),
@@ -82,24 +81,27 @@ export type CommitReply =
 
 export async function commitClaim(run: RunScript, claim: Claim, commit: Commit): Promise<CommitReply> {
   const { outcome } = commit;
-  const reply = await run("commit", transitionKeys(claim.runId), [
-    claim.runId,
-    claim.claimId,
-    String(claim.epoch),
-    String(claim.ticket),
-    String(commit.length),
-    outcome.kind,
-    outcome.kind === "handoff" ? outcome.pool : claim.pool,
-    outcome.kind === "requeue" ? String(outcome.delayMs) : "0",
-    outcome.kind === "wait" ? outcome.reason : "",
-    outcome.kind === "failed" ? outcome.code : "",
-    outcome.kind === "failed" ? outcome.message.slice(0, 2_000) : "",
-    outcome.kind === "requeue" ? String(outcome.tries) : "0",
-    String(commit.retentionMs),
-    String(commit.items.length),
-    ...commit.items.map((item) => JSON.stringify(item)),
-    ...commit.events.map((event) => JSON.stringify(event)),
-  ]);
+  const reply = await run(
+    "commit",
+    [runKeys(claim.runId).run],
+    [
+      claim.claimId,
+      String(claim.epoch),
+      String(claim.ticket),
+      String(commit.length),
+      outcome.kind,
+      outcome.kind === "handoff" ? outcome.pool : claim.pool,
+      outcome.kind === "requeue" ? String(outcome.delayMs) : "0",
+      outcome.kind === "wait" ? outcome.reason : "",
+      outcome.kind === "failed" ? outcome.code : "",
+      outcome.kind === "failed" ? outcome.message.slice(0, 2_000) : "",
+      outcome.kind === "requeue" ? String(outcome.tries) : "0",
+      String(commit.retentionMs),
+      String(commit.items.length),
+      ...commit.items.map((item) => JSON.stringify(item)),
+      ...commit.events.map((event) => JSON.stringify(event)),
+    ],
+  );
   if (reply[0] !== "committed" && reply[0] !== "duplicate") return readFenced("commit", reply);
   const status = String(reply[1]);
   // The script replies the pool that it was given or holds, which were model ids when they came in.

@@ -1,56 +1,58 @@
 -- A worker takes a queue entry: judges the job, and when it is the run's own, makes a new fence.
--- KEYS: run, spec, needs, log, phases, events, idem_prefix, status, live, backlog, pools, deadlines, feed
--- ARGV: id, ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms
+-- KEYS: run
+-- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority}
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
-local keys = transition_keys()
-local id, ticket, pool, claim = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local schema_version, known_rev, capabilities = tonumber(ARGV[5]), ARGV[6], ARGV[7]
-local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local keys = keys_of(KEYS[1])
+local ticket, pool, claim = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local schema_version, known_rev, capabilities = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 
-local run = load_run(keys.run)
+local run = load_run(keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs', 'crashes',
+  'takeovers', 'unfit_since', 'priority', 'needs')
 if not run then return { 'finished', 'gone' } end
-if run.status ~= 'queued' and run.status ~= 'running' then return { 'finished', run.status } end
+if not is_live(run.status) then return { 'finished', run.status } end
 if ticket < run.ticket then return { 'finished', 'behind' } end
 if ticket > run.ticket then return { 'ahead' } end
 if pool ~= run.pool then return { 'finished', 'misplaced' } end
 
-local rest = redis.call('HMGET', keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs',
-  'crashes', 'takeovers', 'unfit_since', 'priority')
+local not_before, deadline = tonumber(run.more[1] or ''), tonumber(run.more[2] or '')
+local version, rev, tries, total_turns, handoffs = tonumber(run.more[3]), run.more[4], run.more[5], run.more[6], run.more[7]
+local crashes, takeovers = tonumber(run.more[8] or '') or 0, tonumber(run.more[9] or '') or 0
+local unfit_since, priority, has_needs = tonumber(run.more[10] or ''), run.more[11], run.more[12] == '1'
 
 local function reply(epoch, takeover)
   local spec = ''
-  if known_rev ~= rest[4] then spec = redis.call('GET', keys.spec) or '' end
-  return { 'claimed', int(epoch), int(run.phase), int(run.len), rest[4], spec, rest[5], takeover, int(run.turns),
-    rest[6], rest[7], run.usage, rest[11] }
+  if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
+  return { 'claimed', int(epoch), int(run.phase), int(run.len), rev, spec, tries, takeover, int(run.turns),
+    total_turns, handoffs, run.usage, priority }
 end
 
 -- R1: our own claim, sent again after a lost reply.
 if run.status == 'running' and run.claim == claim then return reply(run.epoch, '0') end
 
 local now = now_ms()
-if rest[2] and now >= tonumber(rest[2]) then
-  finish(keys, run, id, 'failed', 'deadline', 'the run passed its timeout', ttl_ms, now)
+if deadline and now >= deadline then
+  finish(keys, run, 'failed', 'deadline', 'the run passed its timeout', ttl_ms, now, {})
   return { 'finished', 'deadline' }
 end
-if rest[1] and now < tonumber(rest[1]) then return { 'early', int(tonumber(rest[1]) - now) } end
+if not_before and now < not_before then return { 'early', int(not_before - now) } end
 
 local missing = ''
-if tonumber(rest[3]) > schema_version then missing = 'schema:' .. rest[3] end
-local needs = redis.call('GET', keys.needs)
-if needs then
-  for need in string.gmatch(needs, '[^\n]+') do
+if version > schema_version then missing = 'schema:' .. int(version) end
+if has_needs then
+  for need in string.gmatch(redis.call('GET', keys.needs) or '', '[^\n]+') do
     if not string.find(capabilities, '\n' .. need .. '\n', 1, true) then
       missing = missing == '' and need or (missing .. '\n' .. need)
     end
   end
 end
 if missing ~= '' then
-  local since = tonumber(rest[10] or now)
+  local since = unfit_since or now
   if now - since >= unfit_grace_ms then
-    finish(keys, run, id, 'failed', 'config_missing',
-      'no worker of ' .. pool .. ' has: ' .. string.gsub(missing, '\n', ', '), ttl_ms, now)
+    local message = 'no worker of ' .. pool .. ' has: ' .. string.gsub(missing, '\n', ', ')
+    finish(keys, run, 'failed', 'config_missing', message, ttl_ms, now, {})
     return { 'finished', 'config_missing' }
   end
   redis.call('HSET', keys.run, 'unfit_since', int(since), 'missing', missing)
@@ -58,27 +60,27 @@ if missing ~= '' then
 end
 
 if run.pausing then
-  park(keys, run, id, 'paused', now)
+  park(keys, run, pool, 'paused', now, {})
   return { 'finished', 'paused' }
 end
 
 local epoch = run.epoch + 1
 local takeover = run.status == 'running'
 if takeover then
-  local crashes = tonumber(rest[8] or '0') + 1
+  crashes = crashes + 1
+  takeovers = takeovers + 1
   if crashes > takeovers_max then
-    finish(keys, run, id, 'failed', 'poison',
-      'the phase was taken over ' .. int(crashes - 1) .. ' times from lost workers without a new item', ttl_ms, now)
+    local message = 'the phase was taken over ' .. int(crashes - 1) .. ' times from lost workers without a new item'
+    finish(keys, run, 'failed', 'poison', message, ttl_ms, now, {})
     return { 'finished', 'poison' }
   end
-  redis.call('HSET', keys.run, 'crashes', int(crashes), 'takeovers', int(tonumber(rest[9] or '0') + 1))
 end
+local started = run.started > 0 and run.started or now
 redis.call('HSET', keys.run, 'status', 'running', 'claim', claim, 'epoch', int(epoch), 'updated', int(now),
-  'attempts', int(run.attempts + 1))
-if run.started == 0 then redis.call('HSET', keys.run, 'started', int(now)) end
-if rest[1] or rest[10] then redis.call('HDEL', keys.run, 'not_before', 'unfit_since', 'missing') end
-move_status(keys.status, id, run.status, 'running')
-emit(keys.events, cjson.encode({ type = 'phase', epoch = epoch, phase = run.phase, model = pool,
-  attempt = run.attempts + 1, takeover = takeover }))
-hint(keys.events)
+  'attempts', int(run.attempts + 1), 'started', int(started), 'crashes', int(crashes), 'takeovers', int(takeovers),
+  'not_before', '', 'unfit_since', '', 'missing', '')
+move_status(keys, run.status, 'running', now)
+emit(keys, string.format('{"type":"phase","epoch":%.0f,"phase":%d,"model":%s,"attempt":%d,"takeover":%s}', epoch,
+  run.phase, cjson.encode(pool), run.attempts + 1, takeover and 'true' or 'false'))
+hint(keys)
 return reply(epoch, takeover and '1' or '0')

@@ -1,12 +1,12 @@
 -- Creates a run with its first items, or finds the one that the same submission made before (R8).
--- KEYS: run, spec, needs, log, phases, events, idem_prefix, status, live, backlog, pools, deadlines, feed
--- ARGV: id, spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, items...
+-- KEYS: run
+-- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, items...
 -- Reply: {created | exists, id, ticket, pool} | {conflict, id}
 -- Keeps: R1 (the same id or key again changes nothing), R4 (the run enters its pool), R8.
-local keys = transition_keys()
-local id, spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local delay_ms, timeout_ms, body_hash, idem_digest = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local first_item = 10
+local keys = keys_of(KEYS[1])
+local spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local delay_ms, timeout_ms, body_hash, idem_digest = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local first_item = 9
 local idem_key = keys.idem_prefix .. idem_digest
 
 if idem_digest ~= '' then
@@ -14,7 +14,7 @@ if idem_digest ~= '' then
   if known then
     local known_id, known_hash = string.match(known, '^(%S+) (%S+)$')
     -- The known run's key has the form of ours, with its own id in it.
-    local known_key = string.gsub(keys.run, id, known_id, 1)
+    local known_key = string.gsub(keys.run, keys.id, known_id, 1)
     local state = redis.call('HMGET', known_key, 'ticket', 'pool')
     -- A key whose run is gone is gone with it.
     if state[1] then
@@ -24,26 +24,27 @@ if idem_digest ~= '' then
   end
 end
 local state = redis.call('HMGET', keys.run, 'ticket', 'pool')
-if state[1] then return { 'exists', id, state[1], state[2] } end
+if state[1] then return { 'exists', keys.id, state[1], state[2] } end
 
 local now = now_ms()
 local len = #ARGV - first_item + 1
 redis.call('HSET', keys.run, 'v', '1', 'status', 'queued', 'pool', pool, 'ticket', '1', 'epoch', '1', 'claim', '',
   'phase', '0', 'len', int(len), 'created', int(now), 'updated', int(now), 'attempts', '0', 'turns', '0',
-  'total_turns', '0', 'handoffs', '0', 'priority', priority, 'rev', '1', 'tries', '0')
+  'total_turns', '0', 'handoffs', '0', 'priority', priority, 'rev', '1', 'tries', '0',
+  'needs', needs ~= '' and '1' or '')
 redis.call('SET', keys.spec, spec)
 if needs ~= '' then redis.call('SET', keys.needs, needs) end
 for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
 if idem_digest ~= '' then
-  redis.call('SET', idem_key, id .. ' ' .. body_hash)
+  redis.call('SET', idem_key, keys.id .. ' ' .. body_hash)
   redis.call('HSET', keys.run, 'idem', idem_digest)
 end
 if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', int(now + delay_ms)) end
 if timeout_ms > 0 then
   redis.call('HSET', keys.run, 'deadline', int(now + timeout_ms))
-  redis.call('ZADD', keys.deadlines, int(now + timeout_ms), id)
+  redis.call('ZADD', keys.deadlines, int(now + timeout_ms), keys.id)
 end
-redis.call('ZADD', keys.status, 0, 'queued/' .. id)
-enter_pool(keys.live, keys.backlog, keys.pools, id, pool, now)
-redis.call('XADD', keys.feed, 'MAXLEN', '~', 10000, '*', 'run', id, 'status', 'queued', 'pool', pool)
-return { 'created', id, '1', pool }
+redis.call('ZADD', keys.status, 0, 'live/' .. keys.id)
+enter_pool(keys, pool, now)
+feed(keys, 'queued', pool)
+return { 'created', keys.id, '1', pool }

@@ -1,6 +1,10 @@
--- Put before every script. Time is Redis' own, so that no two machines' clocks are ever compared.
+-- Put before every script, behind `keys_of` (made by ../keys.ts). Time is Redis' own, so that no two machines'
+-- clocks are ever compared.
 --
--- A run is a hash; its fields are documented in ../run-record.ts. All numbers are kept as decimal text.
+-- A run is a hash; its fields are documented in ../run-record.ts. Numbers are decimal text, and a field that is ''
+-- is absent: setting it so costs nothing beside the fields that are set anyway.
+--
+-- The hot path is claim, append, commit. Each reads the record with one HMGET and writes it with one HSET.
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -11,34 +15,23 @@ local function int(number)
   return string.format('%.0f', number)
 end
 
--- The thirteen keys that every transition takes, in the order of `transitionKeys` in ../keys.ts.
-local function transition_keys()
-  return {
-    run = KEYS[1], spec = KEYS[2], needs = KEYS[3], log = KEYS[4], phases = KEYS[5], events = KEYS[6],
-    idem_prefix = KEYS[7], status = KEYS[8], live = KEYS[9], backlog = KEYS[10], pools = KEYS[11],
-    deadlines = KEYS[12], feed = KEYS[13],
-  }
-end
-
--- Every key that lives and dies with its run.
-local function owned_keys(keys)
-  local owned = { keys.run, keys.spec, keys.needs, keys.log, keys.phases }
-  local digest = redis.call('HGET', keys.run, 'idem')
-  if digest then owned[#owned + 1] = keys.idem_prefix .. digest end
-  return owned
-end
-
--- The fields that decide whether and how a run may move.
-local function load_run(run_key)
+-- The fields that decide whether and how a run may move, and any more that a script names, in `run.more`.
+local function load_run(run_key, ...)
   local values = redis.call('HMGET', run_key, 'status', 'pool', 'ticket', 'epoch', 'claim', 'phase', 'len', 'ops',
-    'pausing', 'attempts', 'turns', 'started', 'usage', 'created')
+    'pausing', 'attempts', 'turns', 'started', 'usage', ...)
   if not values[1] then return nil end
+  local more = {}
+  for i = 14, #values do more[i - 13] = values[i] end
   return {
     status = values[1], pool = values[2], ticket = tonumber(values[3]), epoch = tonumber(values[4]),
-    claim = values[5] or '', phase = tonumber(values[6]), len = tonumber(values[7]), ops = values[8] or '',
+    claim = values[5], phase = tonumber(values[6]), len = tonumber(values[7]), ops = values[8] or '',
     pausing = values[9] == '1', attempts = tonumber(values[10]), turns = tonumber(values[11]),
-    started = tonumber(values[12] or '0'), usage = values[13] or '0 0 0 0 0', created = values[14],
+    started = tonumber(values[12] or '') or 0, usage = values[13] or '0 0 0 0 0', more = more,
   }
+end
+
+local function is_live(status)
+  return status == 'queued' or status == 'running'
 end
 
 local function is_terminal(status)
@@ -56,44 +49,53 @@ local function op_push(ops, op)
   return kept .. op .. ' '
 end
 
-local function emit(events_key, event)
-  redis.call('XADD', events_key, 'MAXLEN', '~', 2000, '*', 'e', event)
+local function emit(keys, event)
+  redis.call('XADD', keys.events, 'MAXLEN', '~', 2000, '*', 'e', event)
 end
 
-local function hint(events_key)
-  redis.call('PUBLISH', events_key, '')
+local function hint(keys)
+  redis.call('PUBLISH', keys.events, '')
 end
 
--- The status index holds one member a run, `<status>/<run id>`, all with score 0: a range by lex is a status.
-local function move_status(status_key, id, from, to)
-  if from == to then return end
-  redis.call('ZREM', status_key, from .. '/' .. id)
-  redis.call('ZADD', status_key, 0, to .. '/' .. id)
+local function feed(keys, status, pool)
+  redis.call('XADD', keys.feed, 'MAXLEN', '~', 10000, '*', 'run', keys.id, 'status', status, 'pool', pool)
+end
+
+-- The status index has one member a run, `<group>/<run id>`, all with score 0, so that a range by lex is a group.
+-- Queued and running are one group, because a run goes between them with every phase; `running` tells them apart.
+local function move_status(keys, from, to, now)
+  local from_group = is_live(from) and 'live' or from
+  local to_group = is_live(to) and 'live' or to
+  if from_group ~= to_group then
+    redis.call('ZREM', keys.status, from_group .. '/' .. keys.id)
+    redis.call('ZADD', keys.status, 0, to_group .. '/' .. keys.id)
+  end
+  if from == 'running' and to ~= 'running' then redis.call('ZREM', keys.running, keys.id) end
+  if to == 'running' and from ~= 'running' then redis.call('ZADD', keys.running, now, keys.id) end
 end
 
 -- `live` holds the runs that must have a queue entry (R4), by the time of that entry; `backlog` counts by pool.
-local function enter_pool(live_key, backlog_key, pools_key, id, pool, now)
-  redis.call('ZADD', live_key, now, id)
-  redis.call('HINCRBY', backlog_key, pool, 1)
-  if redis.call('SADD', pools_key, pool) == 1 then redis.call('PUBLISH', pools_key, pool) end
+local function enter_pool(keys, pool, now)
+  redis.call('ZADD', keys.live, now, keys.id)
+  if redis.call('HINCRBY', keys.backlog, pool, 1) == 1 and redis.call('SADD', keys.pools, pool) == 1 then
+    redis.call('PUBLISH', keys.pools, pool)
+  end
 end
 
-local function leave_pool(live_key, backlog_key, id, pool)
-  if redis.call('ZREM', live_key, id) == 1 then redis.call('HINCRBY', backlog_key, pool, -1) end
+local function leave_pool(keys, pool)
+  redis.call('ZREM', keys.live, keys.id)
+  redis.call('HINCRBY', keys.backlog, pool, -1)
 end
 
 -- Closes the open phase into the list of phases. `usage` is five numbers as in core's Usage.
-local function close_phase(phases_key, run, status, now)
+local function close_phase(keys, run, status, now)
   local input, cached, written, output, reasoning = string.match(run.usage, '(%d+) (%d+) (%d+) (%d+) (%d+)')
-  local phase = {
-    seq = run.phase, model = run.pool, status = status, attempts = run.attempts, turns = run.turns, endedAt = now,
-    usage = {
-      inputTokens = tonumber(input), cachedInputTokens = tonumber(cached), cacheWriteTokens = tonumber(written),
-      outputTokens = tonumber(output), reasoningTokens = tonumber(reasoning),
-    },
-  }
-  if run.started > 0 then phase.startedAt = run.started end
-  redis.call('RPUSH', phases_key, cjson.encode(phase))
+  local started = run.started > 0 and string.format(',"startedAt":%.0f', run.started) or ''
+  redis.call('RPUSH', keys.phases, string.format(
+    '{"seq":%d,"model":%s,"status":"%s","attempts":%d,"turns":%d,"endedAt":%.0f%s,"usage":{"inputTokens":%s,'
+      .. '"cachedInputTokens":%s,"cacheWriteTokens":%s,"outputTokens":%s,"reasoningTokens":%s}}',
+    run.phase, cjson.encode(run.pool), status, run.attempts, run.turns, now, started, input, cached, written, output,
+    reasoning))
 end
 
 local function status_event(run, epoch, status, pool, extra)
@@ -102,60 +104,71 @@ local function status_event(run, epoch, status, pool, extra)
   return cjson.encode(event)
 end
 
--- Ends a run that is not terminal, from any status. `keys` names every key of the run and the indexes.
+-- Every key that lives and dies with its run.
+local function owned_keys(keys)
+  local owned = { keys.run, keys.spec, keys.needs, keys.log, keys.phases }
+  local digest = redis.call('HGET', keys.run, 'idem')
+  if digest then owned[#owned + 1] = keys.idem_prefix .. digest end
+  return owned
+end
+
+-- Ends a run that is not terminal, from any status. `fields` are set along.
 -- R6: nothing but retry moves the run after this.
-local function finish(keys, run, id, status, error_code, error_message, ttl_ms, now)
-  close_phase(keys.phases, run, status, now)
+local function finish(keys, run, status, error_code, error_message, ttl_ms, now, fields)
+  close_phase(keys, run, status, now)
   local epoch = run.epoch + 1
   redis.call('HSET', keys.run, 'status', status, 'epoch', int(epoch), 'claim', '', 'updated', int(now),
-    'ended', int(now), 'error_code', error_code, 'error_message', error_message, 'pausing', '0')
-  redis.call('HDEL', keys.run, 'not_before', 'reason', 'unfit_since', 'missing')
-  move_status(keys.status, id, run.status, status)
-  leave_pool(keys.live, keys.backlog, id, run.pool)
-  redis.call('ZREM', keys.deadlines, id)
+    'ended', int(now), 'pausing', '', 'not_before', '', 'reason', '', 'unfit_since', '', 'missing', '',
+    unpack(fields))
   local extra = nil
-  if error_code ~= '' then extra = { error = { code = error_code, message = error_message } } end
-  emit(keys.events, status_event(run, epoch, status, run.pool, extra))
-  redis.call('XADD', keys.feed, 'MAXLEN', '~', 10000, '*', 'run', id, 'status', status, 'pool', run.pool)
+  if error_code ~= '' then
+    redis.call('HSET', keys.run, 'error_code', error_code, 'error_message', error_message)
+    extra = { error = { code = error_code, message = error_message } }
+  end
+  move_status(keys, run.status, status, now)
+  if is_live(run.status) then leave_pool(keys, run.pool) end
+  redis.call('ZREM', keys.deadlines, keys.id)
+  emit(keys, status_event(run, epoch, status, run.pool, extra))
+  feed(keys, status, run.pool)
   redis.call('PEXPIRE', keys.events, 3600000)
   if tonumber(ttl_ms) > 0 then
     for _, key in ipairs(owned_keys(keys)) do redis.call('PEXPIRE', key, ttl_ms) end
   end
-  hint(keys.events)
-  return epoch
+  hint(keys)
 end
 
--- Parks a run: it waits for an outside act and has no queue entry.
-local function park(keys, run, id, reason, now)
+-- Parks a live run: it waits for an outside act in `pool` and has no queue entry. `fields` are set along.
+local function park(keys, run, pool, reason, now, fields)
   local epoch = run.epoch + 1
   redis.call('HSET', keys.run, 'status', 'waiting', 'reason', reason, 'epoch', int(epoch), 'claim', '',
-    'updated', int(now), 'pausing', '0')
-  redis.call('HDEL', keys.run, 'not_before')
-  move_status(keys.status, id, run.status, 'waiting')
-  leave_pool(keys.live, keys.backlog, id, run.pool)
-  emit(keys.events, status_event(run, epoch, 'waiting', run.pool, { reason = reason }))
-  redis.call('XADD', keys.feed, 'MAXLEN', '~', 10000, '*', 'run', id, 'status', 'waiting', 'pool', run.pool)
-  hint(keys.events)
-  return epoch
+    'updated', int(now), 'pausing', '', 'not_before', '', 'pool', pool, unpack(fields))
+  move_status(keys, run.status, 'waiting', now)
+  leave_pool(keys, run.pool)
+  emit(keys, status_event(run, epoch, 'waiting', pool, { reason = reason }))
+  feed(keys, 'waiting', pool)
+  hint(keys)
 end
 
--- Queues a run again: ticket + 1, epoch + 1, no claim. The caller adds the job of that ticket right behind.
-local function enqueue(keys, run, id, pool, delay_ms, now)
+-- Queues a run: ticket + 1, epoch + 1, no claim. The caller adds the job of that ticket right behind. `fields` are
+-- set along; `quiet` leaves out the status event, where another event tells the same.
+local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
   local epoch, ticket = run.epoch + 1, run.ticket + 1
+  local not_before = delay_ms > 0 and int(now + delay_ms) or ''
   redis.call('HSET', keys.run, 'status', 'queued', 'epoch', int(epoch), 'ticket', int(ticket), 'claim', '',
-    'pool', pool, 'updated', int(now), 'pausing', '0')
-  redis.call('HDEL', keys.run, 'reason', 'unfit_since', 'missing')
-  local extra = nil
-  if delay_ms > 0 then
-    redis.call('HSET', keys.run, 'not_before', int(now + delay_ms))
-    extra = { notBefore = now + delay_ms }
+    'pool', pool, 'updated', int(now), 'pausing', '', 'reason', '', 'unfit_since', '', 'missing', '',
+    'not_before', not_before, unpack(fields))
+  move_status(keys, run.status, 'queued', now)
+  if not is_live(run.status) then
+    enter_pool(keys, pool, now)
+  elseif pool ~= run.pool then
+    redis.call('HINCRBY', keys.backlog, run.pool, -1)
+    enter_pool(keys, pool, now)
   else
-    redis.call('HDEL', keys.run, 'not_before')
+    redis.call('ZADD', keys.live, now, keys.id)
   end
-  move_status(keys.status, id, run.status, 'queued')
-  leave_pool(keys.live, keys.backlog, id, run.pool)
-  enter_pool(keys.live, keys.backlog, keys.pools, id, pool, now)
-  emit(keys.events, status_event(run, epoch, 'queued', pool, extra))
-  hint(keys.events)
-  return ticket, epoch
+  if not quiet then
+    emit(keys, status_event(run, epoch, 'queued', pool, delay_ms > 0 and { notBefore = now + delay_ms } or nil))
+  end
+  hint(keys)
+  return ticket
 end

@@ -1,19 +1,28 @@
--- Takes a pause back: a waiting run is queued again, a running one that was to pause goes on.
--- KEYS: run, spec, needs, log, phases, events, idem_prefix, status, live, backlog, pools, deadlines, feed
--- ARGV: id, op
--- Reply: {resumed | duplicate, status, ticket, pool} | {refused, status} | {gone}
--- Keeps: R1, R2, R4 (the run enters its pool; the caller adds the job).
-local keys = transition_keys()
-local id, op = ARGV[1], ARGV[2]
+-- Takes a pause back, or answers what a run waits for: a waiting run is queued again, a running one that was to
+-- pause goes on.
+-- KEYS: run
+-- ARGV: op, len, items...
+-- len: '' without items. items: what is added to the conversation of a waiting run; they continue `len`.
+-- Reply: {resumed | duplicate, status, ticket, pool} | {refused, status} | {moved} | {gone}
+-- Keeps: R1, R2, R3 (names the length that it continues), R4 (the run enters its pool; the caller adds the job).
+local keys = keys_of(KEYS[1])
+local op, len = ARGV[1], tonumber(ARGV[2])
+local first_item = 3
 
 local run = load_run(keys.run)
 if not run then return { 'gone' } end
 if op_seen(run.ops, op) then return { 'duplicate', run.status, int(run.ticket), run.pool } end
-if run.status == 'running' and run.pausing then
-  redis.call('HSET', keys.run, 'pausing', '0', 'ops', op_push(run.ops, op))
+local ops = op_push(run.ops, op)
+if run.status == 'running' and run.pausing and not len then
+  redis.call('HSET', keys.run, 'pausing', '', 'ops', ops)
   return { 'resumed', 'running', int(run.ticket), run.pool }
 end
 if run.status ~= 'waiting' then return { 'refused', run.status } end
-redis.call('HSET', keys.run, 'ops', op_push(run.ops, op))
-local ticket = enqueue(keys, run, id, run.pool, 0, now_ms())
+local fields = { 'ops', ops }
+if len then
+  if run.len ~= len then return { 'moved' } end
+  for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
+  fields = { 'ops', ops, 'len', int(len + #ARGV - first_item + 1), 'crashes', '0' }
+end
+local ticket = enqueue(keys, run, run.pool, 0, now_ms(), fields, false)
 return { 'resumed', 'queued', int(ticket), run.pool }

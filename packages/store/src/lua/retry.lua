@@ -1,14 +1,14 @@
 -- Puts a failed or cancelled run back to work, in its last phase, from its last written item (R6).
--- KEYS: run, spec, needs, log, phases, events, idem_prefix, status, live, backlog, pools, deadlines, feed
--- ARGV: id, op, epoch, len, pool, timeout_ms, items...
+-- KEYS: run
+-- ARGV: op, epoch, len, pool, timeout_ms, items...
 -- epoch: the one that the caller saw. pool: '' keeps it. timeout_ms: a new one for a run that has a deadline.
 -- items: the record of this retry, and what the caller adds to the conversation; they continue `len`.
 -- Reply: {retried | duplicate, ticket, pool} | {refused, status} | {moved} | {gone}
 -- Keeps: R1, R2, R4, R6 (recorded in the log).
-local keys = transition_keys()
-local id, op, epoch, len, pool, timeout_ms =
-  ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
-local first_item = 7
+local keys = keys_of(KEYS[1])
+local op, epoch, len, pool, timeout_ms =
+  ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local first_item = 6
 
 local run = load_run(keys.run)
 if not run then return { 'gone' } end
@@ -25,17 +25,18 @@ if pool == '' or pool == run.pool then
   pool = run.pool
 else
   run.phase = run.phase + 1
-  redis.call('HSET', keys.run, 'phase', int(run.phase), 'attempts', '0', 'turns', '0', 'started', '0',
+  redis.call('HSET', keys.run, 'phase', int(run.phase), 'attempts', '0', 'turns', '0', 'started', '',
     'usage', '0 0 0 0 0')
 end
 for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
-redis.call('HSET', keys.run, 'len', int(run.len + #ARGV - first_item + 1), 'ops', op_push(run.ops, op),
-  'crashes', '0', 'tries', '0')
-redis.call('HDEL', keys.run, 'ended', 'error_code', 'error_message', 'deadline')
+local deadline = ''
 if timeout_ms > 0 then
-  redis.call('HSET', keys.run, 'deadline', int(now + timeout_ms))
-  redis.call('ZADD', keys.deadlines, int(now + timeout_ms), id)
+  deadline = int(now + timeout_ms)
+  redis.call('ZADD', keys.deadlines, deadline, keys.id)
 end
-local ticket = enqueue(keys, run, id, pool, 0, now)
-redis.call('XADD', keys.feed, 'MAXLEN', '~', 10000, '*', 'run', id, 'status', 'queued', 'pool', pool)
+local ticket = enqueue(keys, run, pool, 0, now, {
+  'len', int(run.len + #ARGV - first_item + 1), 'ops', op_push(run.ops, op), 'crashes', '0', 'tries', '0',
+  'ended', '', 'error_code', '', 'error_message', '', 'deadline', deadline,
+}, false)
+feed(keys, 'queued', pool)
 return { 'retried', int(ticket), pool }
