@@ -44,7 +44,7 @@ export const modelChoiceSchema = z.union([
   z.strictObject({ model: modelIdSchema, settings: modelSettingsSchema.default({}) }),
 ]);
 
-const contentPartSchema = z.union([
+export const contentPartSchema = z.union([
   z.strictObject({ type: z.literal("text"), text }),
   z.strictObject({
     type: z.literal("image_url"),

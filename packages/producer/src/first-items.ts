@@ -26,7 +26,7 @@ export function firstItems(spec: RunSpec, at: number): readonly Item[] {
 
 /** A user's message, as text or content parts. */
 export function userItem(content: string | readonly ContentPart[]): NewItem {
-  return { role: "user", parts: partsOf(content) };
+  return { role: "user", parts: contentParts(content) };
 }
 
 function itemsOf(messages: readonly Message[]): readonly NewItem[] {
@@ -37,7 +37,7 @@ function itemsOf(messages: readonly Message[]): readonly NewItem[] {
     if (message.role === "assistant") {
       const calls = callsOf(message);
       for (const call of calls) names.set(call.callId, call.name);
-      const parts = [...partsOf(message.content ?? message.refusal ?? ""), ...calls];
+      const parts = [...contentParts(message.content ?? message.refusal ?? ""), ...calls];
       if (parts.length > 0) items.push({ role: "assistant", parts });
     }
     if (message.role === "tool") items.push(resultItem(message, names.get(message.tool_call_id)));
@@ -62,11 +62,12 @@ function resultItem(message: Extract<Message, { role: "tool" }>, name: string | 
       `messages: the tool message for ${callId} has no call with that id before it`,
     );
   }
-  const content = partsOf(message.content);
+  const content = contentParts(message.content);
   return { role: "tool", parts: [{ type: "tool_result", callId, name, isError: false, content }] };
 }
 
-function partsOf(content: string | readonly ContentPart[]): (TextPart | FilePart)[] {
+/** Content of a message as parts of an item; an empty text is none. */
+export function contentParts(content: string | readonly ContentPart[]): (TextPart | FilePart)[] {
   if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
   return content.map(partOf);
 }

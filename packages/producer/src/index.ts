@@ -1,2 +1,26 @@
 export { firstItems, userItem } from "./first-items.ts";
+export type {
+  LocalFunctionTool,
+  PlainFunctionTool,
+  RunnerTool,
+  ToolDefinitionParam,
+  ToolParameters,
+} from "./local-tools.ts";
+export { messagesOf } from "./messages-of.ts";
 export * from "./producer.ts";
+export type { ParseableFormat, ResponseFormatParam } from "./response-format.ts";
+export {
+  type ChunkDelta,
+  type Chunker,
+  type ChunkToolCall,
+  type ChunkUsage,
+  createChunker,
+  type RunChunk,
+  textOfChunks,
+} from "./run-chunks.ts";
+export { type RunInput, runInputSchema } from "./run-input.ts";
+export type { RunnerLog } from "./run-log.ts";
+export type { FollowParams, ModelParam, PhaseParams, RunParams, SettingsParams } from "./run-params.ts";
+export { RunStream } from "./run-stream.ts";
+export { Runner, type RunnerOptions } from "./runner.ts";
+export type { PendingToolCall, RunnerResult, RunnerToolResult } from "./runner-result.ts";

@@ -1,16 +1,16 @@
 /**
- * The producer: submits runs, watches them, waits for their results, and retries, cancels, pauses and resumes
- * them. It changes a run by the ledger alone, and adds the queue entry that a change calls for right behind it;
+ * The producer: submits runs, watches them, waits for their results, and retries, cancels, pauses, resumes and
+ * answers them. It changes a run by the ledger alone, and adds the queue entry that a change calls for right behind it;
  * if it dies between the two, the reconciler adds it.
  */
 import {
   BatonError,
   type IdSource,
-  ITEM_VERSION,
   type Item,
   isTerminal,
   type ModelId,
   modelsOf,
+  type NewItem,
   needsOf,
   newOperationId,
   newRunId,
@@ -21,6 +21,7 @@ import {
   type RunSpec,
   resultOf,
   type StampedEvent,
+  type ToolCallPart,
 } from "@baton/core";
 import {
   type ControlReply,
@@ -33,6 +34,15 @@ import {
   watchRun,
 } from "@baton/store";
 import { firstItems, userItem } from "./first-items.ts";
+import {
+  clientCallsOf,
+  closingItems,
+  inputItems,
+  isReply,
+  openCalls,
+  parseRunInput,
+  placeItems,
+} from "./run-input.ts";
 
 export interface ProducerOptions {
   readonly ledger: Ledger;
@@ -58,6 +68,9 @@ export interface RetryOptions {
   /** Said to the model before it goes on, as a user's message. */
   readonly input?: string | undefined;
 }
+
+/** Items read at once on the way back to the last reply. */
+const TAIL_PAGE = 50;
 
 export class Producer {
   readonly #options: ProducerOptions;
@@ -137,11 +150,33 @@ export class Producer {
     await this.#enqueueAfter("resumed", id, reply);
   }
 
+  /**
+   * Answers a waiting run, and lets it go on: results of the caller's own tools, a message of the user, or both;
+   * `RunInput` tells their form. Throws `invalid_spec` for a result that nothing waits for, and `conflict` when
+   * the run changed in the meantime, as when another process answered it; then nothing is written.
+   */
+  async input(id: RunId, value: unknown): Promise<void> {
+    const { ledger, ids } = this.#options;
+    const input = parseRunInput(value);
+    const { run, spec } = await this.get(id);
+    if (run.status !== "waiting") throw notPossible(run.id, run.status, "answered");
+    const items = inputItems(run, spec, await this.#tail(run), input, ids.now());
+    const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
+    await this.#enqueueAfter("answered", id, reply);
+  }
+
+  /** The calls that a run waits for its caller to answer; none when it does not wait for that. */
+  async clientCalls(id: RunId): Promise<readonly ToolCallPart[]> {
+    const { run, spec } = await this.get(id);
+    if (run.status !== "waiting" || run.reason !== "client_tools") return [];
+    return clientCallsOf(spec, openCalls(await this.#tail(run)));
+  }
+
   /** Puts a failed or cancelled run back to work, in its last phase, from its last written item. */
   async retry(id: RunId, options: RetryOptions = {}): Promise<void> {
     const { ledger, ids } = this.#options;
     const { run, spec } = await this.get(id);
-    const items = retryItems(run, options, ids.now());
+    const items = placeItems(run, await this.#retryItems(run, options), ids.now());
     const reply = await ledger.retry(id, {
       op: newOperationId(ids),
       epoch: run.epoch,
@@ -153,6 +188,31 @@ export class Producer {
     await this.#enqueueAfter("retried", id, reply);
   }
 
+  /** The record of the retry. What leaves the last turn behind closes the calls that are open in it. */
+  async #retryItems(run: Run, options: RetryOptions): Promise<readonly NewItem[]> {
+    const { model, input } = options;
+    const detail: Record<string, unknown> = { status: run.status };
+    if (model !== undefined) detail.model = model;
+    if (run.status === "failed") detail.error = run.error;
+    const items: NewItem[] = [{ role: "control", parts: [{ type: "record", act: "retry", detail }] }];
+    if (input !== undefined || (model !== undefined && model !== run.model)) {
+      items.push(...closingItems(openCalls(await this.#tail(run))));
+    }
+    if (input !== undefined) items.push(userItem(input));
+    return items;
+  }
+
+  /** The end of the conversation, from the last reply on; all of it when there is none. */
+  async #tail(run: Run): Promise<readonly Item[]> {
+    let items: readonly Item[] = [];
+    for (let from = run.items; from > 0 && !items.some(isReply); ) {
+      const before = Math.max(0, from - TAIL_PAGE);
+      items = [...(await this.conversation(run.id, before, from - 1)), ...items];
+      from = before;
+    }
+    return items;
+  }
+
   async #resultOf(run: Run, spec: RunSpec): Promise<RunResult> {
     const items = await this.conversation(run.id);
     const format = spec.response_format?.type;
@@ -161,33 +221,25 @@ export class Producer {
 
   async #enqueueAfter(did: string, id: RunId, reply: ControlReply): Promise<void> {
     this.#demand(id, did, reply);
-    if (reply.kind === "done" && reply.entry !== undefined) await this.#options.queues.enqueue(reply.entry);
+    if (reply.kind !== "done" || reply.entry === undefined) return;
+    const glance = await this.#options.ledger.glance(id);
+    await this.#options.queues.enqueue(reply.entry, { priority: glance?.priority ?? 0 });
   }
 
   #demand(id: RunId, did: string, reply: ControlReply): void {
     if (reply.kind === "gone") throw notFound(id);
-    if (reply.kind === "refused") {
-      throw new BatonError("not_possible", `run ${id} is ${reply.status} and cannot be ${did} now`, {
-        fields: { runId: id, status: reply.status },
-      });
-    }
+    if (reply.kind !== "refused") return;
+    if (reply.status !== "moved") throw notPossible(id, reply.status, did);
+    throw new BatonError("conflict", `run ${id} changed while it was being ${did}: look at it again`, {
+      fields: { runId: id },
+    });
   }
 }
 
-function retryItems(run: Run, options: RetryOptions, at: number): readonly Item[] {
-  const phase = run.phases.at(-1)?.seq ?? 0;
-  const place = { v: ITEM_VERSION, phase, epoch: run.epoch, at } as const;
-  const detail: Record<string, unknown> = { status: run.status };
-  if (options.model !== undefined) detail.model = options.model;
-  if (run.status === "failed") detail.error = run.error;
-  const record: Item = {
-    ...place,
-    seq: run.items,
-    role: "control",
-    parts: [{ type: "record", act: "retry", detail }],
-  };
-  if (options.input === undefined) return [record];
-  return [record, { ...place, seq: run.items + 1, ...userItem(options.input) }];
+function notPossible(id: RunId, status: string, did: string): BatonError {
+  return new BatonError("not_possible", `run ${id} is ${status} and cannot be ${did} now`, {
+    fields: { runId: id, status },
+  });
 }
 
 function timeoutMsOf(spec: RunSpec): number {

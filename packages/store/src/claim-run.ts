@@ -46,6 +46,8 @@ export interface Claimed {
   readonly phaseUsage: Usage;
   /** 0 when the run has none. */
   readonly priority: number;
+  /** Claims of this phase so far, this one included. */
+  readonly attempt: number;
 }
 
 export type ClaimReply =
@@ -67,22 +69,30 @@ export interface ClaimOptions {
   readonly retentionMs: number;
 }
 
+/** A parsed spec and its revision. */
+export interface KnownSpec {
+  readonly rev: string;
+  readonly spec: RunSpec;
+}
+
 /** Parsed specs by run: a run's phases often come back to the same worker, and its spec does not change. */
 export class SpecCache {
-  readonly #specs = new Map<RunId, { readonly rev: string; readonly spec: RunSpec }>();
+  readonly #specs = new Map<RunId, KnownSpec>();
   readonly #sizeMax: number;
 
   constructor(sizeMax: number) {
     this.#sizeMax = sizeMax;
   }
 
-  revOf(id: RunId): string {
-    return this.#specs.get(id)?.rev ?? "0";
+  find(id: RunId): KnownSpec | undefined {
+    return this.#specs.get(id);
   }
 
-  /** The spec of `rev`: parsed from `text`, or kept from before when the reply left it out. */
-  take(id: RunId, rev: string, text: string): RunSpec {
-    const known = this.#specs.get(id);
+  /**
+   * The spec of `rev`: parsed from `text`, or `known` when the reply left it out. `known` is what was told to Redis;
+   * by the time of the reply, other runs may have taken its place here.
+   */
+  take(id: RunId, rev: string, text: string, known: KnownSpec | undefined): RunSpec {
     if (text === "" && known !== undefined && known.rev === rev) return known.spec;
     const spec = runSpecSchema.parse(JSON.parse(text));
     this.#specs.delete(id);
@@ -100,6 +110,7 @@ export async function claimRun(
   options: ClaimOptions,
 ): Promise<ClaimReply> {
   const { entry, claimId } = options;
+  const known = specs.find(entry.runId);
   const claiming = run(
     "claim",
     [runKeys(entry.runId).run],
@@ -108,7 +119,7 @@ export async function claimRun(
       entry.pool,
       claimId,
       String(SCHEMA_VERSION),
-      specs.revOf(entry.runId),
+      known?.rev ?? "0",
       `\n${[...options.capabilities].join("\n")}\n`,
       String(options.unfitGraceMs),
       String(options.takeoversMax),
@@ -119,7 +130,9 @@ export async function claimRun(
   const [reply, log] = await Promise.all([claiming, reading]);
   switch (reply[0]) {
     case "claimed":
-      return readClaimed(redis, specs, options, reply, log);
+      return readClaimed(redis, options, reply, log, (rev, text) =>
+        specs.take(entry.runId, rev, text, known),
+      );
     case "ahead":
       return { kind: "ahead" };
     case "early":
@@ -135,19 +148,33 @@ export async function claimRun(
 
 async function readClaimed(
   redis: Redis,
-  specs: SpecCache,
   { entry, claimId }: ClaimOptions,
   reply: ScriptReply,
   log: readonly string[],
+  specOf: (rev: string, text: string) => RunSpec,
 ): Promise<Claimed> {
-  const [, epoch, phase, length, rev, spec, tries, takeover, phaseTurns, turns, handoffs, usage, priority] =
-    reply.map(String);
+  const [
+    ,
+    epoch,
+    phase,
+    length,
+    rev,
+    spec,
+    tries,
+    takeover,
+    phaseTurns,
+    turns,
+    handoffs,
+    usage,
+    priority,
+    attempts,
+  ] = reply.map(String);
   const whole =
     log.length === Number(length) ? log : await redis.lrange(runKeys(entry.runId).log, 0, Number(length) - 1);
   return {
     kind: "claimed",
     claim: { runId: entry.runId, pool: entry.pool, ticket: entry.ticket, epoch: Number(epoch), claimId },
-    spec: specs.take(entry.runId, rev ?? "", spec ?? ""),
+    spec: specOf(rev ?? "", spec ?? ""),
     items: readItems(entry.runId, whole),
     phase: Number(phase),
     tries: Number(tries),
@@ -157,6 +184,7 @@ async function readClaimed(
     handoffs: Number(handoffs),
     phaseUsage: parseUsage(usage),
     priority: Number(priority),
+    attempt: Number(attempts),
   };
 }
 

@@ -45,16 +45,14 @@ export async function openFailFastConnection(options: ConnectionOptions): Promis
   }
 }
 
-/** A Redis URL without its password, for messages (R9). */
+/**
+ * A Redis URL without its password, for messages (R9). In every form that the client takes: with a scheme or
+ * without, the password before the host or as a parameter, also behind the path of a socket.
+ */
 export function describeUrl(url: string): string {
-  try {
-    const parsed = new URL(url);
-    if (parsed.password !== "") parsed.password = "***";
-    return parsed.toString();
-  } catch {
-    // A socket's path is no URL and holds no password.
-    return url;
-  }
+  return url
+    .replace(/([?&]\w*password=)[^&#]*/gi, "$1***")
+    .replace(/^((?:rediss?:)?(?:\/\/)?[^/?#:]*:)[^/?#]*@/i, "$1***@");
 }
 
 function open(options: ConnectionOptions, redisOptions: RedisOptions): Redis {

@@ -12,4 +12,12 @@ export * from "./reconciler.ts";
 export * from "./registry.ts";
 export { checkRedis, type RedisFitness } from "./startup-check.ts";
 export { takeSnapshot, type WatchOptions, watchRun } from "./watch-run.ts";
-export type { Append, AppendReply, Commit, CommitReply, Fenced, Outcome } from "./write-claim.ts";
+export type {
+  Append,
+  AppendReply,
+  Commit,
+  CommitReply,
+  Fenced,
+  Outcome,
+  WrittenTurn,
+} from "./write-claim.ts";

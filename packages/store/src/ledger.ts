@@ -20,7 +20,7 @@ import { type CreateRun, createRun } from "./create-run.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { countRuns, glanceAt, listRunIds, readConversation, readRun } from "./read-run.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
-import { type Append, appendItems, type Commit, commitClaim } from "./write-claim.ts";
+import { type Append, appendItems, type Commit, commitClaim, eventsOf } from "./write-claim.ts";
 
 const SPECS_KEPT_MAX = 5_000;
 
@@ -47,10 +47,10 @@ export interface LostClaim {
   readonly status: string;
 }
 
-/** An event for watchers only, written under a claim. */
-export interface ClaimEvent {
+/** Events for watchers only, written under a claim. */
+export interface ClaimEvents {
   readonly claim: Claim;
-  readonly event: RunEvent;
+  readonly events: readonly RunEvent[];
 }
 
 export type Ledger = ReturnType<typeof createLedger>;
@@ -58,7 +58,8 @@ export type Ledger = ReturnType<typeof createLedger>;
 /** `run` calls the scripts on `redis`; tests pass one that loses or repeats calls. */
 export function createLedger(redis: Redis, options: LedgerOptions, run: RunScript = defineScripts(redis)) {
   const specs = new SpecCache(SPECS_KEPT_MAX);
-  const { retentionMs } = options;
+  // Redis takes whole milliseconds only, and a script that it stops there would be half done.
+  const retentionMs = Math.ceil(options.retentionMs);
   return {
     redis,
     create: (create: CreateRun) => createRun(run, create),
@@ -97,13 +98,13 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
     },
 
     /** Writes events of many runs in one call; those of a lost claim are dropped. */
-    async publish(events: readonly ClaimEvent[]): Promise<void> {
+    async publish(events: readonly ClaimEvents[]): Promise<void> {
       if (events.length === 0) return;
       const keys = events.map(({ claim }) => runKeys(claim.runId).run);
-      const args = events.flatMap(({ claim, event }) => [
+      const args = events.flatMap(({ claim, events: some }) => [
         String(claim.epoch),
         claim.claimId,
-        JSON.stringify(event),
+        eventsOf(some),
       ]);
       await run("publish", keys, args);
     },

@@ -76,8 +76,8 @@ export class PoolQueues {
     const queue = new Queue<PhaseJobData>(queueNameOf(pool), {
       connection: this.#connection,
       prefix: shardKeys(0).bullmqPrefix,
+      // Takes effect by the queue's meta, which the queue writes when it is opened.
       streams: { events: { maxLen: 1_000 } },
-      skipMetasUpdate: true,
     });
     queue.on("error", this.#onError);
     this.#queues.set(pool, queue);

@@ -47,7 +47,7 @@ export const SCRIPTS = {
   },
   append: {
     keys: ["run"],
-    args: ["claim", "epoch", "len", "is_turn", "usage", "item_count", "items...", "events..."],
+    args: ["claim", "epoch", "len", "is_turn", "usage", "item_count", "items...", "events"],
     allowOom: true,
   },
   commit: {
@@ -57,6 +57,8 @@ export const SCRIPTS = {
       "epoch",
       "ticket",
       "len",
+      "is_turn",
+      "usage",
       "outcome",
       "pool",
       "delay_ms",
@@ -67,14 +69,14 @@ export const SCRIPTS = {
       "ttl_ms",
       "item_count",
       "items...",
-      "events...",
+      "events",
     ],
     allowOom: true,
   },
   requeue: { keys: ["run"], args: ["op", "status", "ticket", "epoch", "claim"], allowOom: true },
   cancel: { keys: ["run"], args: ["op", "ttl_ms"], allowOom: true },
   pause: { keys: ["run"], args: ["op"], allowOom: true },
-  resume: { keys: ["run"], args: ["op"], allowOom: true },
+  resume: { keys: ["run"], args: ["op", "len", "items..."], allowOom: true },
   retry: {
     keys: ["run"],
     args: ["op", "epoch", "len", "pool", "timeout_ms", "items..."],
@@ -88,7 +90,7 @@ export const SCRIPTS = {
   },
   publish: {
     keys: ["runs..."],
-    args: ["epoch, claim and event of each run in turn..."],
+    args: ["epoch, claim and events (a JSON array) of each run in turn..."],
     allowOom: false,
   },
 } as const satisfies Record<string, ScriptDeclaration>;

@@ -9,8 +9,11 @@ export interface RedisFitness {
   readonly warnings: readonly string[];
 }
 
+/** What is asked of a connection. */
+export type InfoSource = Pick<Redis, "info" | "config">;
+
 /** Refuses a Redis that would lose runs silently (`redis_unfit`), and tells what is merely unwise. */
-export async function checkRedis(redis: Redis): Promise<RedisFitness> {
+export async function checkRedis(redis: InfoSource): Promise<RedisFitness> {
   const info = parseInfo(await redis.info());
   const version = info.get("valkey_version") ?? info.get("redis_version") ?? "0";
   const compatible = Number.parseInt(info.get("redis_version") ?? "0", 10);
@@ -37,21 +40,19 @@ export async function checkRedis(redis: Redis): Promise<RedisFitness> {
   if (info.get("aof_last_write_status") === "err") {
     warnings.push("Redis cannot write its append-only file; look at its disk and its log.");
   }
-  return { version, persistence: await persistenceOf(redis, aof, info), warnings };
+  return { version, persistence: await persistenceOf(redis, aof), warnings };
 }
 
-async function persistenceOf(
-  redis: Redis,
-  aof: boolean,
-  info: ReadonlyMap<string, string>,
-): Promise<RedisFitness["persistence"]> {
-  if (!aof) return info.get("rdb_last_save_time") === undefined ? "unknown" : "rdb";
+async function persistenceOf(redis: InfoSource, aof: boolean): Promise<RedisFitness["persistence"]> {
   try {
-    const reply = await redis.config("GET", "appendfsync");
-    return JSON.stringify(reply).includes("always") ? "aof-always" : "aof";
+    // The reply holds the setting's name and its value.
+    const reply = Object.values(await redis.config("GET", aof ? "appendfsync" : "save"));
+    const value = String(reply.at(-1) ?? "");
+    if (aof) return value === "always" ? "aof-always" : "aof";
+    return value === "" ? "none" : "rdb";
   } catch {
     // Managed services forbid CONFIG; that the file is on is known all the same.
-    return "aof";
+    return aof ? "aof" : "unknown";
   }
 }
 

@@ -3,16 +3,9 @@
  * stream (trimmed, expired, or Redis lost its last writes), the first event is a `snapshot` and watching goes on
  * from there. It ends when the run is terminal and all was told.
  */
-import {
-  BatonError,
-  isTerminal,
-  type Run,
-  type RunEvent,
-  type RunId,
-  runEventSchema,
-  type StampedEvent,
-} from "@baton/core";
+import { BatonError, isTerminal, type Run, type RunId, runEventSchema, type StampedEvent } from "@baton/core";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import { readItems } from "./claim-run.ts";
 import type { EventHub } from "./event-hub.ts";
 import { runKeys } from "./keys.ts";
@@ -42,19 +35,17 @@ export async function* watchRun(
     last = snapshot.id;
   }
   while (!signal.aborted) {
-    const entries = await redis.xrange(runKeys(id).events, `(${last}`, "+", "COUNT", BATCH);
-    for (const [entryId, fields] of entries) {
-      const event = readEvent(id, fields);
-      yield { id: entryId, event };
-      last = entryId;
-      if (event.type === "status" && isTerminal(event.status)) {
-        // A retry may have put more behind it; otherwise the story is told.
-        if (await isOver(redis, id, last)) return;
-      }
+    const { events, full } = await readAfter(redis, id, last);
+    for (const stamped of events) {
+      yield stamped;
+      last = stamped.id;
     }
-    if (entries.length === BATCH) continue;
+    const end = events.at(-1)?.event;
+    // A retry may have put more behind the end; otherwise the story is told.
+    if (end?.type === "status" && isTerminal(end.status) && (await isOver(redis, id, last))) return;
+    if (full) continue;
     await subscription.wait(signal);
-    if (entries.length === 0 && (await lostTrack(redis, id, last))) {
+    if (events.length === 0 && (await lostTrack(redis, id, last))) {
       const snapshot = await takeSnapshot(redis, id);
       yield snapshot;
       last = snapshot.id;
@@ -79,10 +70,7 @@ export async function takeSnapshot(redis: Redis, id: RunId): Promise<StampedEven
   }
   const { run } = found;
   // LRANGE and XRANGE reply arrays of this form by the protocol.
-  const events = (entries as [string, string[]][]).map(([entryId, pairs]) => ({
-    id: entryId,
-    event: readEvent(id, pairs),
-  }));
+  const events = (entries as StreamEntry[]).flatMap((entry) => readEntry(id, entry));
   return {
     id: events.at(-1)?.id ?? "0-0",
     event: {
@@ -111,35 +99,63 @@ async function continues(redis: Redis, id: RunId, after: string): Promise<boolea
   if (after === "0-0") {
     const [first] = await redis.xrange(runKeys(id).events, "-", "+", "COUNT", 1);
     if (first === undefined) return (await glanceAt(redis, id))?.status === "queued";
-    const event = readEvent(id, first[1]);
-    return event.type === "phase" && event.attempt === 1 && event.phase === 0;
+    const event = readEntry(id, first)[0]?.event;
+    return event?.type === "phase" && event.attempt === 1 && event.phase === 0;
   }
-  const found = await redis.xrange(runKeys(id).events, after, after);
+  const { entry } = splitEventId(after);
+  const found = await redis.xrange(runKeys(id).events, entry, entry);
   return found.length === 1;
 }
 
 async function isOver(redis: Redis, id: RunId, last: string): Promise<boolean> {
-  const more = await redis.xrange(runKeys(id).events, `(${last}`, "+", "COUNT", 1);
-  if (more.length > 0) return false;
+  if ((await readAfter(redis, id, last)).events.length > 0) return false;
   const glance = await glanceAt(redis, id);
   return glance === undefined || isTerminal(glance.status);
 }
 
 /** Whether the stream ended or went back while we waited: then only a snapshot tells the truth. */
 async function lostTrack(redis: Redis, id: RunId, last: string): Promise<boolean> {
+  const { entry } = splitEventId(last);
   const [newest] = await redis.xrevrange(runKeys(id).events, "+", "-", "COUNT", 1);
-  if (newest === undefined) return last !== "0-0";
-  return newest[0] !== last && compareIds(newest[0], last) < 0;
+  if (newest === undefined) return entry !== "0-0";
+  return compareEntries(newest[0], entry) < 0;
 }
 
-function compareIds(a: string, b: string): number {
+/** A stream entry as Redis replies it: its id, and field and value in turn. */
+type StreamEntry = [id: string, fields: string[]];
+
+/** The events behind `last`, from within its entry on; `full` when there may be more. */
+async function readAfter(
+  redis: Redis,
+  id: RunId,
+  last: string,
+): Promise<{ readonly events: readonly StampedEvent[]; readonly full: boolean }> {
+  const { entry, index } = splitEventId(last);
+  const from = index === undefined ? `(${entry}` : entry;
+  const entries = await redis.xrange(runKeys(id).events, from, "+", "COUNT", BATCH);
+  const events = entries.flatMap((one) => {
+    const told = one[0] === entry && index !== undefined ? index + 1 : 0;
+    return readEntry(id, one).slice(told);
+  });
+  return { events, full: entries.length === BATCH };
+}
+
+/** An event's id is its entry's and, behind a dot, its place in the entry; without the place: the whole entry. */
+function splitEventId(id: string): { readonly entry: string; readonly index: number | undefined } {
+  const [entry = "", index] = id.split(".");
+  return { entry, index: index === undefined ? undefined : Number(index) };
+}
+
+function compareEntries(a: string, b: string): number {
   const [aMs = 0, aSeq = 0] = a.split("-").map(Number);
   const [bMs = 0, bSeq = 0] = b.split("-").map(Number);
   return aMs === bMs ? aSeq - bSeq : aMs - bMs;
 }
 
-function readEvent(id: RunId, fields: readonly string[]): RunEvent {
-  const parsed = runEventSchema.safeParse(JSON.parse(fields[1] ?? "null"));
-  if (parsed.success) return parsed.data;
+const entrySchema = z.array(runEventSchema);
+
+function readEntry(id: RunId, [entryId, fields]: StreamEntry): readonly StampedEvent[] {
+  const parsed = entrySchema.safeParse(JSON.parse(fields[1] ?? "null"));
+  if (parsed.success) return parsed.data.map((event, index) => ({ id: `${entryId}.${index}`, event }));
   throw new BatonError("store_corrupt", `an event of ${id} cannot be read`, { cause: parsed.error });
 }

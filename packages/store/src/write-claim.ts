@@ -16,12 +16,18 @@ export interface Fenced {
   readonly status: string;
 }
 
+/** A model reply was written. */
+export interface WrittenTurn {
+  /** Of the whole open phase, this reply included. */
+  readonly phaseUsage: Usage;
+}
+
 export interface Append {
   /** Items in the log before these. */
   readonly length: number;
   readonly items: readonly Item[];
-  /** Given with a model reply: the usage of the whole open phase, this reply included. */
-  readonly turn?: { readonly phaseUsage: Usage } | undefined;
+  /** Given when `items` begins with a model reply. */
+  readonly turn?: WrittenTurn | undefined;
   readonly events: readonly RunEvent[];
 }
 
@@ -41,7 +47,7 @@ export async function appendItems(run: RunScript, claim: Claim, append: Append):
       append.turn === undefined ? "" : formatUsage(append.turn.phaseUsage),
       String(append.items.length),
       ...append.items.map((item) => JSON.stringify(item)),
-      ...append.events.map((event) => JSON.stringify(event)),
+      eventsOf(append.events),
     ],
   );
   switch (reply[0]) {
@@ -64,7 +70,10 @@ export type Outcome =
 
 export interface Commit {
   readonly length: number;
+  /** The last items. A model reply that ends the phase is the first of them, written and acted on at once (R5). */
   readonly items: readonly Item[];
+  /** Given when `items` begins with a model reply. */
+  readonly turn?: WrittenTurn | undefined;
   readonly outcome: Outcome;
   readonly events: readonly RunEvent[];
   readonly retentionMs: number;
@@ -89,6 +98,8 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
       String(claim.epoch),
       String(claim.ticket),
       String(commit.length),
+      commit.turn === undefined ? "0" : "1",
+      commit.turn === undefined ? "" : formatUsage(commit.turn.phaseUsage),
       outcome.kind,
       outcome.kind === "handoff" ? outcome.pool : claim.pool,
       outcome.kind === "requeue" ? String(outcome.delayMs) : "0",
@@ -99,7 +110,7 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
       String(commit.retentionMs),
       String(commit.items.length),
       ...commit.items.map((item) => JSON.stringify(item)),
-      ...commit.events.map((event) => JSON.stringify(event)),
+      eventsOf(commit.events),
     ],
   );
   if (reply[0] !== "committed" && reply[0] !== "duplicate") return readFenced("commit", reply);
@@ -113,4 +124,9 @@ function readFenced(script: string, reply: ScriptReply): Fenced {
   if (reply[0] === "fenced") return { kind: "fenced", status: String(reply[1]) };
   if (reply[0] === "diverged") return { kind: "fenced", status: "diverged" };
   throw new BatonError("store_corrupt", `${script} replied ${JSON.stringify(reply)}`);
+}
+
+/** One entry of the stream, or '' for none. */
+export function eventsOf(events: readonly RunEvent[]): string {
+  return events.length === 0 ? "" : JSON.stringify(events);
 }

@@ -1,6 +1,6 @@
 /**
- * One model call: streams its deltas to watchers, and writes the reply before anything acts on it (R5). A call
- * that fails is a value with its retry class; the turn loop decides what becomes of it.
+ * One model call: streams its deltas to watchers and gives the reply as an item, to be written before anything acts
+ * on it (R5). A call that fails is a value with its retry class; the flow decides what becomes of it.
  */
 import {
   type AdapterLookup,
@@ -9,18 +9,28 @@ import {
   type ModelDelta,
   type ModelReply,
   type ModelRequest,
+  type NewItem,
   type Policy,
   type PolicyDecision,
   type PolicyRules,
   type ToolCatalogue,
   toBatonError,
+  type Usage,
 } from "@baton/core";
 import { instructionsOfTurn, type PhasePlan, toolsOfTurn } from "./phase-plan.ts";
-import type { PhaseSession } from "./phase-session.ts";
+import type { EventBody, PhaseSession } from "./phase-session.ts";
 import { turnsIn, visibleItems } from "./phase-view.ts";
 
+/** A reply on its way into the log: the item, what watchers are told, and what it cost. */
+export interface Reply {
+  readonly item: NewItem;
+  readonly event: EventBody;
+  readonly usage: Usage;
+}
+
 export type CallResult =
-  | { readonly kind: "written" | "lost" }
+  | { readonly kind: "replied"; readonly reply: Reply }
+  | { readonly kind: "lost" }
   | { readonly kind: "failed"; readonly error: BatonError };
 
 /** Asks the run's policy, if it has one, what this turn should be. */
@@ -54,27 +64,25 @@ export async function callModel(
   adapters: AdapterLookup,
 ): Promise<CallResult> {
   const { signal } = session.held;
-  let reply: ModelReply;
   try {
     const adapter = adapters(plan.model);
-    reply = await adapter.call(
-      requestOf(session, plan, decision, catalogue),
-      (delta) => show(session, delta),
-      signal,
-    );
+    const request = requestOf(session, plan, decision, catalogue);
+    const reply = await adapter.call(request, (delta) => show(session, delta), signal);
+    return { kind: "replied", reply: placeReply(session, plan, reply) };
   } catch (thrown) {
     // An abort is no failure of the model: its cause is read from the claim.
     if (signal.aborted) return { kind: "lost" };
     return { kind: "failed", error: toBatonError(thrown) };
   }
+}
+
+function placeReply(session: PhaseSession, plan: PhasePlan, reply: ModelReply): Reply {
   const { parts, stopReason, usage, origin } = reply;
-  const event = { type: "turn" as const, model: plan.model, item: session.items.length, stopReason, usage };
-  const written = await session.write(
-    [{ role: "assistant", parts: [...parts], origin, usage, stopReason }],
-    [event],
-    { usage },
-  );
-  return { kind: written };
+  return {
+    item: { role: "assistant", parts: [...parts], origin, usage, stopReason },
+    event: { type: "turn", model: plan.model, item: session.items.length, stopReason, usage },
+    usage,
+  };
 }
 
 function requestOf(

@@ -4,14 +4,14 @@
  * run goes out before its next ledger write, so that a reply's text never follows the reply.
  */
 import type { RunEvent } from "@baton/core";
-import type { Claim, ClaimEvent, Ledger } from "@baton/store";
+import type { Claim, ClaimEvents, Ledger } from "@baton/store";
 
 const TICK_MS_MIN = 50;
 const TICK_MS_MAX = 1_000;
 /** Streams for each of which the tick grows by a millisecond. */
 const STREAMS_PER_MS = 2;
 const PENDING_CHARS_MAX = 64_000;
-const EVENTS_A_CALL = 500;
+const RUNS_A_CALL = 500;
 
 type DeltaEvent = Extract<RunEvent, { type: "text" | "reasoning" }>;
 
@@ -71,19 +71,16 @@ export class EventWriter {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const events: ClaimEvent[] = [];
-    for (const { claim, events: some } of this.#pending.values()) {
-      for (const event of some) events.push({ claim, event });
-    }
+    const events: ClaimEvents[] = [...this.#pending.values()];
     this.#pending.clear();
     // One call after the other: the order of a run's events is the order of its deltas.
     this.#flushing = this.#flushing.then(() => this.#write(events));
   }
 
-  async #write(events: readonly ClaimEvent[]): Promise<void> {
+  async #write(events: readonly ClaimEvents[]): Promise<void> {
     try {
-      for (let from = 0; from < events.length; from += EVENTS_A_CALL) {
-        await this.#ledger.publish(events.slice(from, from + EVENTS_A_CALL));
+      for (let from = 0; from < events.length; from += RUNS_A_CALL) {
+        await this.#ledger.publish(events.slice(from, from + RUNS_A_CALL));
       }
     } catch (error) {
       this.#onError(error);

@@ -13,7 +13,7 @@ import {
   type RunSpec,
   type Usage,
 } from "@baton/core";
-import type { Claimed, Fenced, Ledger, Outcome, QueueEntry } from "@baton/store";
+import type { Claimed, Fenced, Ledger, Outcome, QueueEntry, WrittenTurn } from "@baton/store";
 import type { HeldClaim } from "./claim-keeper.ts";
 import type { EventWriter } from "./event-writer.ts";
 
@@ -61,6 +61,8 @@ export class PhaseSession {
     this.#items = claimed.items;
     this.#phaseUsage = claimed.phaseUsage;
     this.#turns = claimed.turns;
+    const { pool: model } = held.claim;
+    this.show({ type: "phase", model, attempt: claimed.attempt, takeover: claimed.takeover });
   }
 
   get items(): readonly Item[] {
@@ -89,18 +91,18 @@ export class PhaseSession {
   ): Promise<WriteResult> {
     return this.#inOrder(async () => {
       if (this.#lost) return "lost";
-      const phaseUsage = reply === undefined ? undefined : addUsage(this.#phaseUsage, reply.usage);
+      const turn = this.#turnOf(reply);
       const placed = this.#place(items);
       const result = await this.#deps.ledger.append(this.held.claim, {
         length: this.#items.length,
         items: placed,
-        turn: phaseUsage === undefined ? undefined : { phaseUsage },
+        turn,
         events: this.#withPending(events),
       });
       if (result.kind === "fenced") return this.#lose(result);
       this.#items = [...this.#items, ...placed];
-      if (phaseUsage !== undefined) {
-        this.#phaseUsage = phaseUsage;
+      if (turn !== undefined) {
+        this.#phaseUsage = turn.phaseUsage;
         this.#turns += 1;
       }
       if (result.pausing) this.held.pausing = true;
@@ -108,14 +110,23 @@ export class PhaseSession {
     });
   }
 
-  /** Ends the claim: last items and outcome in one commit, and the next entry's job right behind it (§ flow). */
-  async end(outcome: Outcome, items: readonly NewItem[], events: readonly EventBody[]): Promise<EndResult> {
+  /**
+   * Ends the claim: last items and outcome in one commit, and the next entry's job right behind it. A reply that
+   * ends the phase comes first among the items, with its usage: it is written and acted on at once.
+   */
+  async end(
+    outcome: Outcome,
+    items: readonly NewItem[],
+    events: readonly EventBody[],
+    reply?: { usage: Usage },
+  ): Promise<EndResult> {
     return this.#inOrder(async () => {
       if (this.#lost) return { kind: "lost" };
       const { claim } = this.held;
       const committing = this.#deps.ledger.commit(claim, {
         length: this.#items.length,
         items: this.#place(items),
+        turn: this.#turnOf(reply),
         outcome,
         events: this.#withPending(events),
       });
@@ -130,6 +141,15 @@ export class PhaseSession {
       this.#lost = true;
       return { kind: "ended", entry: result.entry };
     });
+  }
+
+  /** The conversation as it would be with `items`; nothing is written. */
+  with(items: readonly NewItem[]): readonly Item[] {
+    return [...this.#items, ...this.#place(items)];
+  }
+
+  #turnOf(reply: { usage: Usage } | undefined): WrittenTurn | undefined {
+    return reply === undefined ? undefined : { phaseUsage: addUsage(this.#phaseUsage, reply.usage) };
   }
 
   #nextEntry(outcome: Outcome) {

@@ -4,18 +4,26 @@
  *     claim     fences the run to this worker, and reads its conversation                       (R2)
  *     decide    says what comes next, from the conversation alone, so that a takeover agrees
  *     converse  calls the model or runs tools; each reply and result is written before it is used (R5)
- *     commit    ends the claim: items, status and next pool in one script, once a ticket        (R7)
+ *     commit    ends the claim: last items, status and next pool in one script, once a ticket   (R7)
  *     enqueue   adds the next phase's job right behind the commit; claim judges, the reconciler heals (R4)
  *
  * Nothing here lives only in memory: at any line this process may die, and another goes on from the last item.
  */
-import { isRetryable, type ModelId, newClaimId, type ToolCatalogue } from "@baton/core";
+import {
+  type BatonError,
+  type Item,
+  isRetryable,
+  newClaimId,
+  type PolicyDecision,
+  type ToolCatalogue,
+  toBatonError,
+} from "@baton/core";
 import type { ClaimReply, QueueEntry } from "@baton/store";
 import { backoffMs } from "./backoff.ts";
-import { callModel, decisionOfTurn } from "./call-model.ts";
+import { callModel, decisionOfTurn, type Reply } from "./call-model.ts";
 import type { HeldJob } from "./claim-keeper.ts";
 import { decide, type Step, type View } from "./decide.ts";
-import { endOf } from "./end-phase.ts";
+import { type EndStep, endOf } from "./end-phase.ts";
 import { type PhasePlan, planPhase } from "./phase-plan.ts";
 import { PhaseSession } from "./phase-session.ts";
 import { runTools } from "./run-tools.ts";
@@ -40,7 +48,7 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   if (claimed.kind !== "claimed") return verdictOf(claimed);
   using held = deps.claims.hold(claimed.claim, job);
   const session = new PhaseSession(claimed, held, deps);
-  const why = await converse(session, planPhase(session, deps.config), deps);
+  const why = await converseSafely(session, deps);
   if (why === "lost" && held.aborted === "hand_back") {
     // Stopping: what was written stays, the rest of the phase goes back to the queue.
     await session.end({ kind: "requeue", delayMs: 0, tries: session.tries }, [], []);
@@ -49,11 +57,24 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   return { kind: "done", why };
 }
 
+/** A bug must not make the run go round for ever: what breaks outside a model or a tool fails it, with the error. */
+async function converseSafely(session: PhaseSession, deps: WorkerDeps): Promise<string> {
+  try {
+    return await converse(session, planPhase(session, deps.config), deps);
+  } catch (thrown) {
+    if (session.held.signal.aborted) return "lost";
+    const error = toBatonError(thrown);
+    deps.log.error({ runId: session.held.claim.runId, err: error }, "the phase broke");
+    const ended = await session.end({ kind: "failed", code: error.code, message: error.message }, [], []);
+    return ended.kind === "lost" ? "lost" : "fail";
+  }
+}
+
 /** Turns until the phase ends or the claim is lost; says which. */
 async function converse(session: PhaseSession, plan: PhasePlan, deps: WorkerDeps): Promise<string> {
   const catalogue = await listTools(session, plan, deps);
   while (!session.held.signal.aborted) {
-    const step = decide(viewOf(session, plan));
+    const step = decide(viewOf(session, plan, session.items));
     const result = await take(step, session, plan, catalogue, deps);
     if (result !== "written") return result;
   }
@@ -76,12 +97,19 @@ async function take(
     case "handoff":
     case "wait":
     case "succeed":
-    case "fail": {
-      const { outcome, items, events } = endOf(step, plan);
-      const ended = await session.end(outcome, items, events);
-      return ended.kind === "lost" ? "lost" : step.kind;
-    }
+    case "fail":
+      return end(step, session, plan);
   }
+}
+
+/** Ends the claim as `step` says. A reply that ended the phase is written by the same commit. */
+async function end(step: EndStep, session: PhaseSession, plan: PhasePlan, reply?: Reply): Promise<string> {
+  const { outcome, items, events } = endOf(step, plan);
+  const ended =
+    reply === undefined
+      ? await session.end(outcome, items, events)
+      : await session.end(outcome, [reply.item, ...items], [reply.event, ...events], reply);
+  return ended.kind === "lost" ? "lost" : step.kind;
 }
 
 async function takeTurn(
@@ -91,25 +119,49 @@ async function takeTurn(
   deps: WorkerDeps,
 ): Promise<string> {
   const decision = await decisionOfTurn(session, plan, deps.config.policies, catalogue);
-  if (decision.stop !== undefined) {
-    return take(
-      { kind: "fail", code: "policy_stopped", message: decision.stop },
-      session,
-      plan,
-      catalogue,
-      deps,
-    );
-  }
-  if (decision.maxTurns !== undefined && session.turns >= decision.maxTurns) {
-    const message = `the policy ${session.spec.policy} allows ${decision.maxTurns} turns`;
-    return take({ kind: "fail", code: "max_turns", message }, session, plan, catalogue, deps);
-  }
-  if (decision.model !== undefined && decision.model !== plan.model) {
-    return handOffByPolicy(decision.model, session, plan);
-  }
+  const ruled = ruledOut(decision, session, plan);
+  if (ruled !== undefined) return end(ruled, session, plan);
   const called = await callModel(session, plan, decision, catalogue, deps.adapters);
-  if (called.kind !== "failed") return called.kind;
-  const { error } = called;
+  switch (called.kind) {
+    case "lost":
+      return "lost";
+    case "failed":
+      return backOff(called.error, session, plan, deps);
+    case "replied": {
+      const { reply } = called;
+      const next = decide(viewOf(session, plan, session.with([reply.item])));
+      if (next.kind !== "call_model" && next.kind !== "run_tools") return end(next, session, plan, reply);
+      return session.write([reply.item], [reply.event], reply);
+    }
+  }
+}
+
+/** What the policy makes of the turn, when it is not a call of this model. */
+function ruledOut(decision: PolicyDecision, session: PhaseSession, plan: PhasePlan): EndStep | undefined {
+  const { policy } = session.spec;
+  if (decision.stop !== undefined) return { kind: "fail", code: "policy_stopped", message: decision.stop };
+  if (decision.maxTurns !== undefined && session.turns >= decision.maxTurns) {
+    return {
+      kind: "fail",
+      code: "max_turns",
+      message: `the policy ${policy} allows ${decision.maxTurns} turns`,
+    };
+  }
+  const { model: to } = decision;
+  if (to === undefined || to === plan.model) return undefined;
+  const reason = `the policy ${policy} chose ${to}`;
+  return plan.models.includes(to)
+    ? { kind: "handoff", to, by: "policy", reason, brief: "", call: undefined, losers: [] }
+    : { kind: "fail", code: "policy_stopped", message: `${reason}, which is not one of the run's models` };
+}
+
+/** A call failed: the phase is queued again with a delay, or the run fails. */
+async function backOff(
+  error: BatonError,
+  session: PhaseSession,
+  plan: PhasePlan,
+  deps: WorkerDeps,
+): Promise<string> {
   const tries = session.tries + 1;
   deps.log.warn(
     { runId: session.held.claim.runId, model: plan.model, code: error.code, tries },
@@ -129,19 +181,6 @@ async function takeTurn(
   return ended.kind === "lost" ? "lost" : "backoff";
 }
 
-async function handOffByPolicy(to: ModelId, session: PhaseSession, plan: PhasePlan): Promise<string> {
-  const known = plan.models.includes(to);
-  const reason = `the policy ${session.spec.policy} chose ${to}`;
-  const { outcome, items, events } = endOf(
-    known
-      ? { kind: "handoff", to, by: "policy", reason, brief: "", call: undefined, losers: [] }
-      : { kind: "fail", code: "policy_stopped", message: `${reason}, which is not one of the run's models` },
-    plan,
-  );
-  const ended = await session.end(outcome, items, events);
-  return ended.kind === "lost" ? "lost" : "handoff";
-}
-
 /** The tools of the phase. A server that is down is told to the people who watch; the phase goes on without it. */
 async function listTools(session: PhaseSession, plan: PhasePlan, deps: WorkerDeps): Promise<ToolCatalogue> {
   const { servers, functions } = plan.selection;
@@ -153,10 +192,10 @@ async function listTools(session: PhaseSession, plan: PhasePlan, deps: WorkerDep
   return catalogue;
 }
 
-function viewOf(session: PhaseSession, plan: PhasePlan): View {
+function viewOf(session: PhaseSession, plan: PhasePlan, items: readonly Item[]): View {
   return {
     spec: session.spec,
-    items: session.items,
+    items,
     phase: session.phase,
     model: plan.model,
     turns: session.turns,

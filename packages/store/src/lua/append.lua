@@ -1,13 +1,14 @@
 -- A worker writes items of its claim. The cost does not depend on how long the conversation is (R3).
 -- KEYS: run
--- ARGV: claim, epoch, len, is_turn, usage, item_count, items..., events...
+-- ARGV: claim, epoch, len, is_turn, usage, item_count, items..., events
+-- events: a JSON array, one entry of the stream; '' for none.
 -- Reply: {appended, len, pausing} | {duplicate, len, pausing} | {diverged} | {fenced, status}
 -- Keeps: R2 (exact claim and epoch, status running), R3 (names the length that it continues), R5.
 local keys = keys_of(KEYS[1])
 local claim, epoch, len, is_turn, usage = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5]
 local item_count = tonumber(ARGV[6])
 local first_item = 7
-local first_event = first_item + item_count
+local events = ARGV[first_item + item_count]
 
 local values = redis.call('HMGET', keys.run, 'status', 'epoch', 'claim', 'len', 'pausing', 'turns', 'total_turns')
 if values[1] ~= 'running' or values[2] ~= epoch or values[3] ~= claim then return { 'fenced', values[1] or 'gone' } end
@@ -23,13 +24,15 @@ if written ~= len then
 end
 
 local new_len = int(len + item_count)
-if item_count > 0 then redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_event - 1)) end
+if item_count > 0 then redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_item + item_count - 1)) end
 if is_turn then
   redis.call('HSET', keys.run, 'len', new_len, 'crashes', '0', 'tries', '0', 'updated', int(now_ms()),
     'usage', usage, 'turns', int(values[6] + 1), 'total_turns', int(values[7] + 1))
 else
   redis.call('HSET', keys.run, 'len', new_len, 'crashes', '0', 'tries', '0', 'updated', int(now_ms()))
 end
-for i = first_event, #ARGV do emit(keys, ARGV[i]) end
-hint(keys)
+if events ~= '' then
+  emit(keys, events)
+  hint(keys)
+end
 return { 'appended', new_len, pausing }

@@ -1,7 +1,8 @@
 -- A worker takes a queue entry: judges the job, and when it is the run's own, makes a new fence.
 -- KEYS: run
 -- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms
--- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority}
+-- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
+--         attempts}
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
 local keys = keys_of(KEYS[1])
@@ -26,7 +27,7 @@ local function reply(epoch, takeover)
   local spec = ''
   if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
   return { 'claimed', int(epoch), int(run.phase), int(run.len), rev, spec, tries, takeover, int(run.turns),
-    total_turns, handoffs, run.usage, priority }
+    total_turns, handoffs, run.usage, priority, int(run.attempts) }
 end
 
 -- R1: our own claim, sent again after a lost reply.
@@ -75,12 +76,10 @@ if takeover then
     return { 'finished', 'poison' }
   end
 end
+run.attempts = run.attempts + 1
 local started = run.started > 0 and run.started or now
 redis.call('HSET', keys.run, 'status', 'running', 'claim', claim, 'epoch', int(epoch), 'updated', int(now),
-  'attempts', int(run.attempts + 1), 'started', int(started), 'crashes', int(crashes), 'takeovers', int(takeovers),
+  'attempts', int(run.attempts), 'started', int(started), 'crashes', int(crashes), 'takeovers', int(takeovers),
   'not_before', '', 'unfit_since', '', 'missing', '')
 move_status(keys, run.status, 'running', now)
-emit(keys, string.format('{"type":"phase","epoch":%.0f,"phase":%d,"model":%s,"attempt":%d,"takeover":%s}', epoch,
-  run.phase, cjson.encode(pool), run.attempts + 1, takeover and 'true' or 'false'))
-hint(keys)
 return reply(epoch, takeover and '1' or '0')

@@ -1,19 +1,21 @@
 -- A worker ends its claim: the last items, and where the run goes. Each ticket is committed at most once (R7).
 -- KEYS: run
--- ARGV: claim, epoch, ticket, len, outcome, pool, delay_ms, reason, error_code, error_message, tries, ttl_ms,
---       item_count, items..., events...
+-- ARGV: claim, epoch, ticket, len, is_turn, usage, outcome, pool, delay_ms, reason, error_code, error_message,
+--       tries, ttl_ms, item_count, items..., events
+-- is_turn: the items begin with a model reply; usage is then that of the whole phase, this reply included.
 -- outcome: handoff | requeue | wait | succeeded | failed
 -- Reply: {committed, status, ticket, pool} | {duplicate, status, ticket, pool} | {diverged} | {fenced, status}
 -- Keeps: R2, R3, R4 (queued enters its pool), R6, R7.
 local keys = keys_of(KEYS[1])
 local claim, epoch, ticket, len = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local outcome, pool, delay_ms, reason = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local error_code, error_message, tries, ttl_ms = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
-local item_count = tonumber(ARGV[13])
-local first_item = 14
-local first_event = first_item + item_count
+local is_turn, usage = ARGV[5] == '1', ARGV[6]
+local outcome, pool, delay_ms, reason = ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[10]
+local error_code, error_message, tries, ttl_ms = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
+local item_count = tonumber(ARGV[15])
+local first_item = 16
+local events = ARGV[first_item + item_count]
 
-local run = load_run(keys.run, 'committed', 'handoffs')
+local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns')
 if not run then return { 'fenced', 'gone' } end
 local mark = int(ticket) .. '/' .. claim
 if run.more[1] == mark then return { 'duplicate', run.status, int(run.ticket), run.pool } end
@@ -23,9 +25,24 @@ end
 if run.len ~= len then return { 'diverged' } end
 
 local now = now_ms()
-if item_count > 0 then redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_event - 1)) end
-for i = first_event, #ARGV do emit(keys, ARGV[i]) end
+if events ~= '' then emit(keys, events) end
 local fields = { 'committed', mark, 'len', int(len + item_count), 'tries', tries }
+local function set(name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+if item_count > 0 then
+  redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_item + item_count - 1))
+  set('crashes', '0')
+end
+if is_turn then
+  run.turns, run.usage = run.turns + 1, usage
+  set('total_turns', int(run.more[3] + 1))
+  if outcome ~= 'handoff' then
+    set('turns', int(run.turns))
+    set('usage', usage)
+  end
+end
 
 if outcome == 'succeeded' or outcome == 'failed' then
   finish(keys, run, outcome, error_code, error_message, ttl_ms, now, fields)
@@ -40,10 +57,12 @@ local handoff = outcome == 'handoff'
 if handoff then
   close_phase(keys, run, 'succeeded', now)
   run.phase = run.phase + 1
-  for _, value in ipairs({ 'phase', int(run.phase), 'attempts', '0', 'turns', '0', 'started', '', 'crashes', '0',
-    'usage', '0 0 0 0 0', 'handoffs', int(run.more[2] + 1) }) do
-    fields[#fields + 1] = value
-  end
+  set('phase', int(run.phase))
+  set('attempts', '0')
+  set('started', '')
+  set('handoffs', int(run.more[2] + 1))
+  set('turns', '0')
+  set('usage', '0 0 0 0 0')
 end
 if run.pausing then
   -- The pause was asked for while the phase ran: the run moves on in the conversation, and waits there.

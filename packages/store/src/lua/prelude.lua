@@ -49,8 +49,9 @@ local function op_push(ops, op)
   return kept .. op .. ' '
 end
 
-local function emit(keys, event)
-  redis.call('XADD', keys.events, 'MAXLEN', '~', 2000, '*', 'e', event)
+-- One entry of the stream is a JSON array of events: what is written together is told together.
+local function emit(keys, events)
+  redis.call('XADD', keys.events, 'MAXLEN', '~', 2000, '*', 'e', events)
 end
 
 local function hint(keys)
@@ -98,10 +99,11 @@ local function close_phase(keys, run, status, now)
     reasoning))
 end
 
+-- A status event, as the array that `emit` takes.
 local function status_event(run, epoch, status, pool, extra)
   local event = { type = 'status', epoch = epoch, phase = run.phase, status = status, model = pool }
   if extra then for key, value in pairs(extra) do event[key] = value end end
-  return cjson.encode(event)
+  return cjson.encode({ event })
 end
 
 -- Every key that lives and dies with its run.

@@ -1,0 +1,131 @@
+import { modelIdSchema } from "@baton/core";
+import { describe, expect, test } from "vitest";
+import { useRedis } from "../../../test/support/redis.ts";
+import { until } from "../../../test/support/until.ts";
+import { PoolQueues } from "./pool-queues.ts";
+import { openBull } from "./testing/bull-rig.ts";
+import { ALPHA, BETA, draft } from "./testing/make-run.ts";
+
+const redis = useRedis();
+
+const entryOf = (pool = ALPHA, ticket = 1) => ({ runId: draft().id, ticket, pool });
+
+test("enqueuing an entry twice makes one job, which holds the run and the ticket and nothing else", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  const entry = entryOf();
+  await queues.enqueue(entry);
+  await queues.enqueue(entry, { delayMs: 60_000, priority: 3 });
+  expect(await queues.countsOf(ALPHA)).toEqual({ waiting: 1, prioritized: 0, delayed: 0, active: 0 });
+  const [job] = await queues.queueOf(ALPHA).getJobs(["wait"]);
+  expect(job?.id).toBe(`${entry.runId}-1`);
+  expect(job?.data).toEqual({ runId: entry.runId, ticket: 1 });
+});
+
+test.each(["ollama/qwen3:8b", "gateway/a:b:c", "gateway/50%:x", "openai/ft:gpt-5-mini:org::abc"])(
+  "a pool with colons in its name (%s) has a queue of its own",
+  async (name) => {
+    await using bull = openBull(redis.url);
+    const { queues } = bull;
+    const entry = entryOf(modelIdSchema.parse(name));
+    await queues.enqueue(entry);
+    expect(await queues.stateOf(entry)).toBe("present");
+    const took: string[] = [];
+    bull.work(entry.pool, async (job) => {
+      took.push(job.data.runId);
+    });
+    await until(() => took.length > 0, { what: "the job" });
+    expect(took).toEqual([entry.runId]);
+    await until(async () => (await queues.stateOf(entry)) === "unknown", { what: "the end of the job" });
+  },
+);
+
+test("a delayed entry is delayed, and runs at its time", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  const [soon, later] = [entryOf(), entryOf()];
+  await queues.enqueue(later, { delayMs: 600_000 });
+  await queues.enqueue(soon, { delayMs: 50 });
+  expect(await queues.countsOf(ALPHA)).toEqual({ waiting: 0, prioritized: 0, delayed: 2, active: 0 });
+  const took: string[] = [];
+  bull.work(ALPHA, async (job) => {
+    took.push(job.data.runId);
+  });
+  await until(() => took.length > 0, { what: "the delayed job" });
+  expect(took).toEqual([soon.runId]);
+  expect(await queues.stateOf(later)).toBe("present");
+});
+
+test("lower numbers come first, and entries without a priority before all numbers, in their order", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  const [low, high, first, second] = [entryOf(), entryOf(), entryOf(), entryOf()];
+  await queues.enqueue(low, { priority: 2_000_000 });
+  await queues.enqueue(high, { priority: 1 });
+  await queues.enqueue(first);
+  await queues.enqueue(second, { priority: 0 });
+  expect(await queues.countsOf(ALPHA)).toEqual({ waiting: 2, prioritized: 2, delayed: 0, active: 0 });
+  const took: string[] = [];
+  bull.work(ALPHA, async (job) => {
+    took.push(job.data.runId);
+  });
+  await until(() => took.length === 4, { what: "all four jobs" });
+  expect(took).toEqual([first, second, high, low].map((entry) => entry.runId));
+});
+
+describe("the state of an entry:", () => {
+  test("present in each list, unknown once it ended, and unknown of another ticket or pool", async () => {
+    await using bull = openBull(redis.url);
+    const { queues } = bull;
+    const entry = entryOf();
+    expect(await queues.stateOf(entry)).toBe("unknown");
+    await queues.enqueue(entry);
+    expect(await queues.stateOf(entry)).toBe("present");
+    expect(await queues.stateOf({ ...entry, ticket: 2 })).toBe("unknown");
+    expect(await queues.stateOf({ ...entry, pool: BETA })).toBe("unknown");
+
+    const gate = Promise.withResolvers<void>();
+    let started = false;
+    bull.work(ALPHA, async () => {
+      started = true;
+      await gate.promise;
+    });
+    await until(() => started, { what: "the job to start" });
+    expect(await queues.stateOf(entry)).toBe("present");
+    expect(await queues.countsOf(ALPHA)).toEqual({ waiting: 0, prioritized: 0, delayed: 0, active: 1 });
+    gate.resolve();
+    await until(async () => (await queues.stateOf(entry)) === "unknown", { what: "the end of the job" });
+  });
+
+  test("a job whose hash is left without a place in any list is unknown", async () => {
+    await using bull = openBull(redis.url);
+    const { queues } = bull;
+    const entry = entryOf();
+    await queues.enqueue(entry);
+    const connection = redis.connect();
+    const list = queues.queueOf(ALPHA).toKey("wait");
+    expect(await connection.lrem(list, 0, `${entry.runId}-1`)).toBe(1);
+    expect(await connection.exists(queues.queueOf(ALPHA).toKey(`${entry.runId}-1`))).toBe(1);
+    expect(await queues.stateOf(entry)).toBe("unknown");
+  });
+});
+
+test("a queue's own stream of events is capped at 1,000", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  await queues.enqueue(entryOf());
+  const meta = queues.queueOf(ALPHA).toKey("meta");
+  const connection = redis.connect();
+  await until(async () => (await connection.hget(meta, "opts.maxLenEvents")) === "1000", {
+    what: "the cap",
+    withinMs: 2_000,
+  });
+});
+
+test("closing the queues leaves the connection to its owner", async () => {
+  const connection = redis.connect();
+  const own = new PoolQueues(connection, () => undefined);
+  await own.enqueue(entryOf());
+  await own.close();
+  expect(await connection.ping()).toBe("PONG");
+});

@@ -1,0 +1,303 @@
+import { newClaimId } from "@baton/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { useRedis } from "../../../test/support/redis.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { scriptNames } from "./scripts.ts";
+import { dumpRedis } from "./testing/dump-redis.ts";
+import {
+  ALPHA,
+  BEAT,
+  BETA,
+  claimEntry,
+  claimed,
+  commitOf,
+  createQueued,
+  draft,
+  itemAt,
+  newOp,
+  running,
+  systemIds,
+  timePasses,
+} from "./testing/make-run.ts";
+import { sendTwice, type Twice } from "./testing/send-twice.ts";
+import type { Outcome } from "./write-claim.ts";
+
+const redis = useRedis();
+const RETENTION_MS = 3_600_000;
+const sentTwice = new Set<string>();
+
+describe("a script that is sent twice has the effect of once, and its second reply is as good (R1)", () => {
+  let twice: Twice;
+  let ledger: Ledger;
+
+  beforeEach(() => {
+    const connection = redis.connect();
+    twice = sendTwice(connection);
+    ledger = createLedger(connection, { retentionMs: RETENTION_MS }, twice.run);
+  });
+
+  afterEach(() => {
+    expect(twice.sent.length).toBeGreaterThan(0);
+    for (const { name, afterOnce, afterTwice } of twice.sent) {
+      sentTwice.add(name);
+      expect(afterTwice, `after ${name} was sent twice`).toEqual(afterOnce);
+    }
+  });
+
+  test("create without an idempotency key", async () => {
+    const run = draft({
+      delayMs: 60_000,
+      timeoutMs: 60_000,
+      needs: ["server:x"],
+      items: [itemAt(0), itemAt(1)],
+    });
+    expect(await ledger.create(run)).toEqual({
+      kind: "exists",
+      entry: { runId: run.id, ticket: 1, pool: ALPHA },
+    });
+    expect(await ledger.conversation(run.id)).toHaveLength(2);
+  });
+
+  test("create with an idempotency key", async () => {
+    const run = draft({ idempotencyKey: "k" });
+    expect(await ledger.create(run)).toEqual({
+      kind: "exists",
+      entry: { runId: run.id, ticket: 1, pool: ALPHA },
+    });
+  });
+
+  test("claim, first and as a takeover: the same epoch, and one attempt more", async () => {
+    const entry = await createQueued(ledger, { timeoutMs: 60_000 });
+    expect(await claimed(ledger, entry)).toMatchObject({ claim: { epoch: 2 }, takeover: false });
+    expect(await claimed(ledger, entry)).toMatchObject({ claim: { epoch: 3 } });
+    expect((await ledger.read(entry.runId))?.run).toMatchObject({ takeovers: 1, phases: [{ attempts: 2 }] });
+  });
+
+  test.each(["deadline", "needs", "unfit", "pausing", "poison"] as const)(
+    "claim that is refused (%s)",
+    async (why) => {
+      const entry = await createQueued(ledger, {
+        timeoutMs: 60_000,
+        needs: why === "needs" || why === "unfit" ? ["server:x"] : [],
+      });
+      if (why === "deadline") await timePasses(ledger.redis, entry.runId, "deadline");
+      if (why === "pausing" || why === "poison") await claimed(ledger, entry);
+      if (why === "pausing") await ledger.pause(entry.runId, newOp());
+      const reply = await claimEntry(ledger, entry, {
+        unfitGraceMs: why === "needs" ? 0 : 60_000,
+        takeoversMax: 0,
+      });
+      // The second reply to a claim that ended or parked its run names the status that the first one made.
+      expect(reply).toEqual(
+        {
+          deadline: { kind: "finished", why: "failed" },
+          needs: { kind: "finished", why: "failed" },
+          unfit: { kind: "unfit", missing: ["server:x"] },
+          pausing: { kind: "finished", why: "waiting" },
+          poison: { kind: "finished", why: "failed" },
+        }[why],
+      );
+    },
+  );
+
+  test("append of items, of a turn with its usage, and of their events", async () => {
+    const { claim } = await running(ledger);
+    const phaseUsage = {
+      inputTokens: 7,
+      cachedInputTokens: 0,
+      cacheWriteTokens: 0,
+      outputTokens: 3,
+      reasoningTokens: 0,
+    };
+    const reply = await ledger.append(claim, {
+      length: 1,
+      items: [itemAt(1), itemAt(2)],
+      turn: { phaseUsage },
+      events: [{ type: "notice", epoch: 2, phase: 0, code: "c", message: "m" }],
+    });
+    expect(reply).toEqual({ kind: "duplicate", length: 3, pausing: false });
+    expect((await ledger.read(claim.runId))?.run).toMatchObject({ items: 3, turns: 1, usage: phaseUsage });
+  });
+
+  const outcomes: readonly Outcome[] = [
+    { kind: "handoff", pool: BETA },
+    { kind: "requeue", delayMs: 0, tries: 1 },
+    { kind: "requeue", delayMs: 60_000, tries: 2 },
+    { kind: "wait", reason: "approval" },
+    { kind: "succeeded" },
+    { kind: "failed", code: "refusal", message: "no" },
+  ];
+  test.each(outcomes)("commit with $kind", async (outcome) => {
+    const { claim } = await running(ledger);
+    const reply = await ledger.commit(claim, commitOf(1, outcome, [itemAt(1)]));
+    const queued = outcome.kind === "handoff" || outcome.kind === "requeue";
+    const pool = outcome.kind === "handoff" ? BETA : ALPHA;
+    expect(reply).toMatchObject({
+      kind: "duplicate",
+      entry: queued ? { runId: claim.runId, ticket: 2, pool } : undefined,
+    });
+    expect(await ledger.conversation(claim.runId)).toHaveLength(2);
+  });
+
+  test("commit of a handoff while a pause was asked for", async () => {
+    const { claim } = await running(ledger);
+    await ledger.pause(claim.runId, newOp());
+    const reply = await ledger.commit(claim, commitOf(1, { kind: "handoff", pool: BETA }));
+    expect(reply).toMatchObject({ kind: "duplicate", status: "waiting", entry: undefined });
+  });
+
+  test("requeue of a queued and of a running run", async () => {
+    const { claim } = await running(ledger);
+    const seen = { ...claim, status: "running" as const };
+    expect(await ledger.requeue(claim.runId, newOp(), seen)).toMatchObject({
+      kind: "done",
+      entry: { ticket: 2 },
+    });
+    const again = { status: "queued" as const, ticket: 2, epoch: 3, claimId: "" };
+    expect(await ledger.requeue(claim.runId, newOp(), again)).toMatchObject({
+      kind: "done",
+      entry: { ticket: 3 },
+    });
+  });
+
+  test("cancel, retry, pause and resume of a queued run", async () => {
+    const entry = await createQueued(ledger, { timeoutMs: 60_000 });
+    const id = entry.runId;
+    expect(await ledger.pause(id, newOp())).toMatchObject({ kind: "done" });
+    expect(await ledger.resume(id, newOp())).toMatchObject({ kind: "done", entry: { ticket: 2 } });
+    expect(await ledger.cancel(id, newOp())).toMatchObject({ kind: "done" });
+    const retry = { op: newOp(), epoch: 4, length: 1, timeoutMs: 60_000, items: [itemAt(1)] };
+    expect(await ledger.retry(id, retry)).toMatchObject({ kind: "done", entry: { ticket: 3 } });
+    await ledger.cancel(id, newOp());
+    const other = { op: newOp(), epoch: 6, length: 2, timeoutMs: 0, items: [itemAt(2)], pool: BETA };
+    expect(await ledger.retry(id, other)).toMatchObject({ kind: "done", entry: { ticket: 4, pool: BETA } });
+  });
+
+  test("pause and resume of a running run", async () => {
+    const { claim } = await running(ledger);
+    expect(await ledger.pause(claim.runId, newOp())).toMatchObject({ kind: "done" });
+    expect(await ledger.resume(claim.runId, newOp())).toMatchObject({ kind: "done", entry: undefined });
+    expect((await ledger.read(claim.runId))?.run).toMatchObject({ status: "running", pausing: false });
+  });
+
+  test("expire, before and after the deadline", async () => {
+    const entry = await createQueued(ledger, { timeoutMs: 60_000 });
+    expect(await ledger.expire(entry.runId)).toEqual({ kind: "refused", status: "early" });
+    await timePasses(ledger.redis, entry.runId, "deadline");
+    expect(await ledger.expire(entry.runId)).toEqual({ kind: "refused", status: "terminal" });
+    expect((await ledger.read(entry.runId))?.run).toMatchObject({
+      status: "failed",
+      error: { code: "deadline" },
+    });
+  });
+
+  test("beat and publish", async () => {
+    const { claim } = await running(ledger);
+    expect(await ledger.beat(BEAT, [claim])).toEqual([]);
+    await ledger.publish([{ claim, events: [{ type: "text", epoch: 2, phase: 0, text: "x" }] }]);
+  });
+});
+
+test("all scripts were sent twice above", () => {
+  expect([...sentTwice].toSorted()).toEqual([...scriptNames()].toSorted());
+});
+
+describe("a script that arrives again after the run moved on changes nothing (R1)", () => {
+  let ledger: Ledger;
+  beforeEach(() => {
+    ledger = createLedger(redis.connect(), { retentionMs: 0 });
+  });
+
+  /** Sends it, moves the run on, and sends it again. */
+  async function expectNoEffectAfter(send: () => Promise<unknown>, moveOn: () => Promise<unknown>) {
+    await send();
+    await moveOn();
+    const before = await dumpRedis(ledger.redis);
+    const reply = await send();
+    expect(await dumpRedis(ledger.redis)).toEqual(before);
+    return reply;
+  }
+
+  test("create after the run ended", async () => {
+    const run = draft({ idempotencyKey: "k" });
+    await expectNoEffectAfter(
+      () => ledger.create(run),
+      () => ledger.cancel(run.id, newOp()),
+    );
+  });
+
+  test("claim after the commit of the same claim", async () => {
+    const entry = await createQueued(ledger);
+    const options = {
+      entry,
+      claimId: newClaimId(systemIds),
+      capabilities: new Set<string>(),
+      unfitGraceMs: 0,
+      takeoversMax: 5,
+    };
+    const reply = await expectNoEffectAfter(
+      () => ledger.claim(options),
+      () =>
+        ledger.commit(
+          { ...entry, epoch: 2, claimId: options.claimId },
+          commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 }),
+        ),
+    );
+    expect(reply).toEqual({ kind: "finished", why: "behind" });
+  });
+
+  test("commit after the next worker has claimed and written", async () => {
+    const { claim } = await running(ledger);
+    const reply = await expectNoEffectAfter(
+      () => ledger.commit(claim, commitOf(1, { kind: "handoff", pool: BETA })),
+      async () => {
+        const next = await claimed(ledger, { ...claim, ticket: 2, pool: BETA });
+        await ledger.append(next.claim, { length: 1, items: [itemAt(1)], events: [] });
+      },
+    );
+    expect(reply).toMatchObject({ kind: "duplicate", status: "running" });
+  });
+
+  test("cancel after a retry", async () => {
+    const { runId } = await createQueued(ledger);
+    const op = newOp();
+    const reply = await expectNoEffectAfter(
+      () => ledger.cancel(runId, op),
+      () => ledger.retry(runId, { op: newOp(), epoch: 2, length: 1, timeoutMs: 0, items: [] }),
+    );
+    expect(reply).toMatchObject({ kind: "done", did: "duplicate" });
+  });
+
+  test("retry after the run was cancelled again", async () => {
+    const { runId } = await createQueued(ledger);
+    await ledger.cancel(runId, newOp());
+    const retry = { op: newOp(), epoch: 2, length: 1, timeoutMs: 0, items: [itemAt(1)] };
+    const reply = await expectNoEffectAfter(
+      () => ledger.retry(runId, retry),
+      () => ledger.cancel(runId, newOp()),
+    );
+    expect(reply).toMatchObject({ kind: "done", did: "duplicate" });
+  });
+
+  test("pause after a resume, and resume after another pause", async () => {
+    const { runId } = await createQueued(ledger);
+    const [pause, resume] = [newOp(), newOp()];
+    await expectNoEffectAfter(
+      () => ledger.pause(runId, pause),
+      () => ledger.resume(runId, resume),
+    );
+    await expectNoEffectAfter(
+      () => ledger.resume(runId, resume),
+      () => ledger.pause(runId, newOp()),
+    );
+  });
+
+  test("requeue after the new entry was claimed", async () => {
+    const entry = await createQueued(ledger);
+    const op = newOp();
+    await expectNoEffectAfter(
+      () => ledger.requeue(entry.runId, op, { status: "queued", ticket: 1, epoch: 1, claimId: "" }),
+      () => claimed(ledger, { ...entry, ticket: 2 }),
+    );
+  });
+});

@@ -1,0 +1,54 @@
+/** The rules of the protocol that the model can be run without, each named by the place that keeps it. */
+
+export const RULES = {
+  "claim.status": "a job of a run that waits or has ended is finished",
+  "claim.behind": "a job behind its run is finished",
+  "claim.ahead": "a job ahead of its run is put back, never finished",
+  "claim.pool": "a job in another pool than its run's is finished",
+  "claim.early": "before its time a run is not claimed",
+  "claim.own": "a worker's own claim, sent again, is answered with the same fence",
+  "claim.takeover": "a running run whose job is delivered again may be claimed",
+  "claim.reread": "a log that was read before its claim, at another length, is read again",
+  "fence.claim": "a write carries the exact claim id",
+  "fence.epoch": "a write carries the exact epoch",
+  "fence.status": "a write is refused unless the run is running",
+  "end.claim": "what ends a claim clears its id",
+  "end.epoch": "what ends a claim raises the epoch",
+  "append.length": "append names the length that it continues",
+  "commit.length": "commit names the length that it continues",
+  "commit.ticket": "commit carries the ticket that it consumes",
+  "commit.mark": "a commit leaves its mark, so that a repeat is told apart",
+  "commit.add": "the worker adds the next job right behind its commit",
+  "enqueue.ticket": "each enqueue raises the ticket",
+  "operations.remembered": "the last operations are remembered",
+  "retry.compare": "a retry names the epoch and length that its caller saw",
+  "requeue.compare": "a requeue happens only if the run is exactly as it was seen",
+  "reconciler.requeue": "the reconciler requeues with a new ticket, it never adds an id again",
+  "reconciler.lists": "an entry is missing when it is in no list, even if its hash is left",
+  "reconciler.twice": "an entry is requeued when it was missing on two looks",
+  "lock.token": "BullMQ lets only the holder of the lock finish a job or put it back",
+} as const;
+
+/** Rules that the product does not have, each of which would close a gap that the explorer finds. */
+export const PROPOSALS = {
+  "claim.readAgain": "a log that was read before its claim is always read again",
+  "resume.skips": "resume and retry skip the ticket that a stale commit may have added a job for",
+  "requeue.unnoted": "a requeue, which compares what it saw, is not remembered among the operations",
+} as const;
+
+export type RuleName = keyof typeof RULES;
+export type ProposalName = keyof typeof PROPOSALS;
+/** Which rules are kept. */
+export type Rules = Readonly<Record<RuleName | ProposalName, boolean>>;
+
+/** The product's rules without some, and with proposals. */
+export function rulesWithout(off: readonly RuleName[], added: readonly ProposalName[] = []): Rules {
+  // The keys of the literals above are exactly the names.
+  const names = Object.keys(RULES) as RuleName[];
+  const proposals = Object.keys(PROPOSALS) as ProposalName[];
+  // Object.fromEntries forgets its keys' names.
+  return Object.fromEntries([
+    ...names.map((name) => [name, !off.includes(name)]),
+    ...proposals.map((name) => [name, added.includes(name)]),
+  ]) as Rules;
+}
