@@ -5,7 +5,7 @@
 import { BatonError, type ModelId, matchesModelPattern, modelsOf, needsOf, type RunSpec } from "@baton/core";
 import { listWorkers } from "@baton/store";
 import { checkSelection } from "@baton/tools";
-import { adaptersOf, type RunningWorker, startWorker } from "@baton/worker-app";
+import { adaptersOf, type RunningWorker, startWorker, toolSources } from "@baton/worker-app/serve";
 import { type CommandContext, workerLog } from "./command-context.ts";
 
 const CONCURRENCY = 10;
@@ -33,11 +33,26 @@ export async function demandRunnable(context: CommandContext, spec: RunSpec): Pr
   const adapters = adaptersOf(context.config, context.environment);
   for (const model of unserved) adapters(model);
   if (unserved.length === 0) return;
-  const servers = needsOf(spec).flatMap((need) =>
-    need.startsWith("server:") ? [need.slice("server:".length)] : [],
-  );
-  const [problem] = checkSelection(servers, context.config.mcpServers, context.environment.variables);
-  if (problem !== undefined) throw new BatonError(problem.code, problem.message);
+  const needs = needsOf(spec);
+  const named = (kind: string) =>
+    needs.flatMap((need) => (need.startsWith(kind) ? [need.slice(kind.length)] : []));
+  const urls = (spec.mcp_servers ?? []).filter((server) => !needs.includes(`server:${server}`));
+  const selection = { servers: [...named("server:"), ...urls], functions: named("function:") };
+  const [problem] = checkSelection(selection, toolSources(context.config, context.environment));
+  if (problem !== undefined) {
+    throw new BatonError(
+      problem.missing.length > 0 ? "missing_key" : "invalid_spec",
+      `${problem.name} ${problem.message}`,
+    );
+  }
+  for (const policy of named("policy:")) {
+    if (context.config.policies[policy] === undefined) {
+      throw new BatonError(
+        "invalid_spec",
+        `there is no policy ${policy}: add it under policies in the configuration`,
+      );
+    }
+  }
 }
 
 async function unservedModels(context: CommandContext, spec: RunSpec): Promise<readonly ModelId[]> {

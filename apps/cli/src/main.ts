@@ -1,7 +1,11 @@
 /** The `baton` command: one line for what went wrong, and an exit code that says what kind it was. */
+import { enableCompileCache } from "node:module";
 import { CommanderError } from "commander";
 import { EXIT, errorLine, exitCodeOf } from "./exit-code.ts";
 import { buildProgram } from "./program.ts";
+
+// Compiled code is kept between calls: a command is mostly the time that its modules take to load.
+enableCompileCache();
 
 try {
   await buildProgram("0.1.0", (code) => {

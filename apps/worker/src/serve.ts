@@ -7,6 +7,15 @@ import type { Logger } from "pino";
 import type { Environment } from "./environment.ts";
 import type { Store } from "./open-store.ts";
 import { type RunningWorker, startWorker } from "./start-worker.ts";
+import { stopSignal } from "./stop-signal.ts";
+
+export {
+  adaptersOf,
+  availableProviders,
+  type RunningWorker,
+  startWorker,
+  toolSources,
+} from "./start-worker.ts";
 
 export interface ServeOptions {
   readonly environment: Environment;
@@ -34,17 +43,4 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.off("SIGTERM", handBack);
     process.off("SIGINT", handBack);
   }
-}
-
-/** Resolves with the name of the next SIGTERM or SIGINT. */
-export function stopSignal(): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  const done = (signal: NodeJS.Signals): void => {
-    process.off("SIGTERM", done);
-    process.off("SIGINT", done);
-    resolve(signal);
-  };
-  process.on("SIGTERM", done);
-  process.on("SIGINT", done);
-  return promise;
 }

@@ -2,13 +2,12 @@
 import { hostname } from "node:os";
 import { type AdapterLookup, type Config, capabilitiesOf, type ModelId, newOperationId } from "@baton/core";
 import { createAdapters, resolveProviders } from "@baton/providers";
-import { createToolHost, reachableServers } from "@baton/tools";
+import { createToolHost, type ServerSources, usableServers } from "@baton/tools";
 import { ModelWorker } from "@baton/worker";
 import type { Logger } from "pino";
 import { type Environment, systemIds } from "./environment.ts";
 import type { Store } from "./open-store.ts";
-
-export const VERSION = "0.1.0";
+import { VERSION } from "./version.ts";
 
 export interface StartWorkerOptions {
   readonly environment: Environment;
@@ -29,15 +28,14 @@ export interface RunningWorker {
 
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const { environment, config, store, log } = options;
+  const sources = toolSources(config, environment);
   const tools = createToolHost({
-    servers: config.mcpServers,
-    functions: config.tools,
-    env: environment.variables,
+    ...sources,
     limits: {
       toolTimeoutMs: config.limits.toolTimeoutMs,
       toolResultCharsMax: config.limits.toolResultCharsMax,
     },
-    allowPrivateAddresses: config.allowPrivateAddresses,
+    onProblem: (problem) => log.warn(problem, "a tool server has a problem"),
   });
   const worker = new ModelWorker({
     ledger: store.ledger,
@@ -46,7 +44,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     adapters: adaptersOf(config, environment),
     tools,
     config,
-    capabilities: capabilitiesOf(config, reachableServers(config.mcpServers, environment.variables)),
+    capabilities: capabilitiesOf(config, usableServers(sources)),
     patterns: options.patterns,
     concurrency: options.concurrency,
     ids: systemIds,
@@ -75,6 +73,30 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     },
     handBack: () => worker.handBack(),
   };
+}
+
+/** Where the tools of this configuration come from. */
+export function toolSources(
+  config: Config,
+  environment: Environment,
+): ServerSources & { readonly functions: Config["tools"] } {
+  return {
+    servers: config.mcpServers,
+    functions: config.tools,
+    env: environment.variables,
+    allowPrivateAddresses: config.allowPrivateAddresses,
+  };
+}
+
+/** Names of the providers that can be called: those that take no key, or have theirs. */
+export function availableProviders(config: Config, environment: Environment): readonly string[] {
+  return Object.entries(resolveProviders(config.providers, environment.variables))
+    .filter(
+      ([, provider]) =>
+        (provider.apiKeyName === undefined || provider.apiKey !== undefined) && !provider.missing,
+    )
+    .map(([name]) => name)
+    .sort();
 }
 
 /** The adapters of the configured providers; looking up one without its key throws `missing_key`. */

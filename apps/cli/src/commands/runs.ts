@@ -13,7 +13,6 @@ import {
 import { listWorkers } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { followRun } from "../follow-run.ts";
 import { clean, duration, shorten, table } from "../terminal.ts";
 
 interface JsonFlag {
@@ -93,6 +92,8 @@ export async function watch(id: string, flags: JsonFlag): Promise<ExitCode> {
   const runId = parseRunId(id);
   await using context = await openCommand({ quiet: flags.json === true });
   const { spec } = await context.store.producer.get(runId);
+  // Loaded here: it can serve models, and that loads much.
+  const { followRun } = await import("../follow-run.ts");
   return followRun(context, runId, spec, { json: flags.json === true });
 }
 

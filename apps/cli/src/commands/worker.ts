@@ -1,8 +1,7 @@
 /** `baton worker` and `baton up`: serve model pools until a signal. */
 
 import { BatonError } from "@baton/core";
-import { availableProviders } from "@baton/providers";
-import { serve } from "@baton/worker-app";
+import { availableProviders, serve } from "@baton/worker-app/serve";
 import { openCommand, workerLog } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 
@@ -18,8 +17,7 @@ export interface WorkerFlags {
 export async function worker(flags: WorkerFlags): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
   const { environment, config, store, terminal } = context;
-  const patterns =
-    flags.model ?? availableProviders(config.providers, environment.variables).map((name) => `${name}/*`);
+  const patterns = flags.model ?? availableProviders(config, environment).map((name) => `${name}/*`);
   if (patterns.length === 0) {
     throw new BatonError(
       "missing_key",

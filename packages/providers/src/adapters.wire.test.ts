@@ -1,0 +1,183 @@
+/** What a call does on the wire, whatever the API: its clocks, its one request, its secrets, its errors. */
+import type { ServerResponse } from "node:http";
+import { BatonError, type ModelId } from "@baton/core";
+import { describe, expect, test } from "vitest";
+import { caller, failure, KEY } from "./test-support/call-model.ts";
+import { CLAUDE, GPT, LOCAL } from "./test-support/items.ts";
+import { sendError, sendEvents, wireServer } from "./test-support/wire-server.ts";
+
+const MESSAGE_START = { type: "message_start", message: { id: "msg_1", usage: { input_tokens: 1 } } };
+
+/** The first event of a reply of each API, and a whole short reply. */
+const WIRE: Readonly<Record<string, { readonly first: unknown; readonly whole: readonly unknown[] }>> = {
+  [CLAUDE]: {
+    first: MESSAGE_START,
+    whole: [
+      MESSAGE_START,
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "so" } },
+      { type: "content_block_stop", index: 0 },
+      { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 2 } },
+      { type: "message_stop" },
+    ],
+  },
+  [GPT]: {
+    first: { type: "response.created", response: { id: "resp_1" } },
+    whole: [
+      { type: "response.created", response: { id: "resp_1" } },
+      { type: "response.output_text.delta", delta: "so" },
+      {
+        type: "response.output_item.done",
+        output_index: 0,
+        item: { type: "message", id: "m", content: [{ type: "output_text", text: "so" }] },
+      },
+      { type: "response.completed", response: { id: "resp_1", output: [] } },
+    ],
+  },
+  [LOCAL]: {
+    first: { id: "c1", choices: [{ index: 0, delta: { role: "assistant", content: "" } }] },
+    whole: [{ id: "c1", choices: [{ delta: { content: "so" }, finish_reason: "stop" }] }, "[DONE]"],
+  },
+};
+const wireOf = (model: ModelId) => WIRE[model] ?? { first: {}, whole: [] };
+
+describe.each([CLAUDE, GPT, LOCAL])("a call of %s", (model) => {
+  const { first, whole } = wireOf(model);
+
+  test("ends when no byte has come for the idle time, also after a good beginning", async () => {
+    await using server = await wireServer((response) => sendEvents(response, [first], false));
+    const limits = { modelIdleMs: 60, modelCallMs: 10_000 };
+    const error = await failure(caller(server.url, model, { limits }));
+    expect(error).toMatchObject({ code: "provider_timeout", retry: "backoff" });
+    expect(error.message).toMatch(/sent nothing for 60 ms/);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("ends when nothing is answered at all", async () => {
+    await using server = await wireServer(() => undefined);
+    const limits = { modelIdleMs: 60, modelCallMs: 10_000 };
+    expect(await failure(caller(server.url, model, { limits }))).toMatchObject({ code: "provider_timeout" });
+  });
+
+  test("is kept alive by comments and pings, but no longer than the whole call may take", async () => {
+    await using server = await wireServer((response) => {
+      sendEvents(response, [first], false);
+      const beat = setInterval(() => response.write(": alive\n\n"), 20);
+      response.on("close", () => clearInterval(beat));
+    });
+    const limits = { modelIdleMs: 200, modelCallMs: 500 };
+    const error = await failure(caller(server.url, model, { limits }));
+    expect(error).toMatchObject({ code: "provider_timeout", retry: "backoff" });
+    expect(error.message).toMatch(/took more than 500 ms/);
+  });
+
+  test("that is aborted throws the signal's reason, and closes its connection", async () => {
+    const closed = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    await using server = await wireServer((response) => {
+      response.on("close", () => closed.resolve());
+      sendEvents(response, [first], false);
+      begun.resolve();
+    });
+    const controller = new AbortController();
+    const reason = new BatonError("cancelled", "the run was cancelled");
+    const ended = failure(caller(server.url, model, { signal: controller.signal }));
+    await begun.promise;
+    controller.abort(reason);
+    expect(await ended).toBe(reason);
+    await closed.promise;
+  });
+
+  test("whose signal is aborted already sends nothing", async () => {
+    await using server = await wireServer((response) => sendEvents(response, whole));
+    const reason = new Error("too late");
+    expect(await failure(caller(server.url, model, { signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(server.requests).toHaveLength(0);
+  });
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ["ends too soon", (response) => sendEvents(response, [first])],
+    ["has no event", (response) => sendEvents(response, [])],
+    ["has an event that is no JSON", (response) => sendEvents(response, [first, "{nonsense", ...whole])],
+    ["has an event of a wrong form", (response) => sendEvents(response, [[1, 2], ...whole])],
+    ["is no stream", (response) => sendError(response, 200, { hello: "world" })],
+  ])("whose reply %s fails as broken protocol, and may be tried again", async (_what, answer) => {
+    await using server = await wireServer(answer);
+    expect(await failure(caller(server.url, model))).toMatchObject({
+      code: "provider_protocol",
+      retry: "backoff",
+    });
+  });
+
+  test("whose connection breaks halfway fails as broken protocol", async () => {
+    await using server = await wireServer((response) => {
+      sendEvents(response, [first], false);
+      setImmediate(() => response.destroy());
+    });
+    expect(await failure(caller(server.url, model))).toMatchObject({
+      code: "provider_protocol",
+      retry: "backoff",
+    });
+  });
+
+  test("passes on what its listener throws: that is no failure of the model", async () => {
+    await using server = await wireServer((response) => sendEvents(response, whole));
+    const bug = new Error("a bug in the listener");
+    const onDelta = () => {
+      throw bug;
+    };
+    expect(await failure(caller(server.url, model, { onDelta }))).toBe(bug);
+  });
+
+  test("that reaches nobody is worth another try", async () => {
+    const server = await wireServer(() => undefined);
+    await server[Symbol.asyncDispose]();
+    const error = await failure(caller(server.url, model));
+    expect(error).toMatchObject({ code: "provider_unreachable", retry: "backoff" });
+    expect(error.message).toMatch(/ECONNREFUSED/);
+  });
+
+  test("does not follow a redirect", async () => {
+    await using server = await wireServer((response) =>
+      sendError(response, 307, {}, { location: "/elsewhere" }),
+    );
+    expect(await failure(caller(server.url, model))).toMatchObject({
+      code: "provider_rejected",
+      retry: "never",
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("carries the key and the headers, and no error shows them", async () => {
+    const secret = "header-value-of-mine";
+    await using server = await wireServer((response, { headers }) =>
+      sendError(response, 400, {
+        error: { message: `got ${headers.authorization} and ${headers["x-mine"]}` },
+      }),
+    );
+    const error = await failure(caller(server.url, model, { headers: { "x-mine": secret } }));
+    expect(server.requests[0]?.headers).toMatchObject({ authorization: `Bearer ${KEY}`, "x-mine": secret });
+    expect(error).toMatchObject({ code: "provider_rejected", retry: "never" });
+    for (let each: unknown = error; each instanceof Error; each = each.cause) {
+      expect(`${each.message}${each.stack}${JSON.stringify(each)}`).not.toMatch(
+        new RegExp(`${KEY}|${secret}`),
+      );
+    }
+  });
+
+  test("uses the connection of the one before", async () => {
+    await using server = await wireServer((response) => sendEvents(response, whole));
+    const call = caller(server.url, model);
+    expect((await call()).reply).toMatchObject({ stopReason: "end" });
+    // The connection is free again a turn of the event loop later.
+    await new Promise((resolve) => setImmediate(resolve));
+    await call();
+    expect(new Set(server.requests.map((request) => request.port)).size).toBe(1);
+  });
+
+  test("does not wait for a server that says all and then keeps the stream open", async () => {
+    await using server = await wireServer((response) => sendEvents(response, whole, false));
+    const { reply } = await caller(server.url, model)();
+    expect(reply.stopReason).toBe("end");
+  });
+});

@@ -1,0 +1,54 @@
+/**
+ * The two clocks of a model call, and the caller's signal, as one signal: the whole call may take `modelCallMs`,
+ * and no more than `modelIdleMs` may pass without a byte. Whoever comes first gives the reason.
+ */
+import { BatonError, type Limits, type ModelId, splitModelId } from "@baton/core";
+
+export type CallLimits = Pick<Limits, "modelIdleMs" | "modelCallMs">;
+
+export interface CallGuard {
+  /** Aborted with the error to throw: a `BatonError`, or the reason of the caller's signal. */
+  readonly signal: AbortSignal;
+  /** A byte came in. */
+  readonly touch: () => void;
+  /** Stops the clocks; the guard's signal is not aborted by it. */
+  readonly dispose: () => void;
+}
+
+/** A timer set for longer fires at once. */
+export const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export function guardCall(model: ModelId, limits: CallLimits, caller: AbortSignal): CallGuard {
+  const controller = new AbortController();
+  const { provider } = splitModelId(model);
+  const late = (what: string) =>
+    controller.abort(
+      new BatonError("provider_timeout", `${provider} ${what}`, {
+        retry: "backoff",
+        fields: { provider, model },
+      }),
+    );
+  const onAbort = () => controller.abort(caller.reason);
+  const { modelCallMs, modelIdleMs } = limits;
+  const call = setTimeout(
+    () => late(`took more than ${modelCallMs} ms`),
+    Math.min(modelCallMs, TIMER_MS_MAX),
+  );
+  const idle = setTimeout(
+    () => late(`sent nothing for ${modelIdleMs} ms`),
+    Math.min(modelIdleMs, TIMER_MS_MAX),
+  );
+  if (caller.aborted) onAbort();
+  else caller.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    touch: () => {
+      idle.refresh();
+    },
+    dispose: () => {
+      clearTimeout(call);
+      clearTimeout(idle);
+      caller.removeEventListener("abort", onAbort);
+    },
+  };
+}
