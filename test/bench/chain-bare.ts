@@ -14,7 +14,9 @@ export async function barePhasesPerSecond({ url, runs }: ChainOptions): Promise<
   const connection = new Redis(url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
   const prefix = "{bare}:q";
   const names = ["a", "b"];
-  const queues = names.map((name) => new Queue<StepData>(name, { connection, prefix, skipMetasUpdate: true }));
+  const queues = names.map(
+    (name) => new Queue<StepData>(name, { connection, prefix, skipMetasUpdate: true }),
+  );
   let submitted = 0;
   let finished = 0;
   const add = async (run: number, step: number): Promise<void> => {

@@ -1,0 +1,80 @@
+/** One worker process's parts for the benchmarks, with a model at the adapter interface. */
+import {
+  type AdapterLookup,
+  capabilitiesOf,
+  type ModelReply,
+  type ModelRequest,
+  NO_USAGE,
+  parseConfig,
+} from "@baton/core";
+import { Producer } from "@baton/producer";
+import {
+  createLedger,
+  EventHub,
+  type Ledger,
+  openBlockingConnection,
+  openLedgerConnection,
+  PoolQueues,
+} from "@baton/store";
+import { ModelWorker } from "@baton/worker";
+import { pino } from "pino";
+import { noTools, systemIds } from "../support/worker-rig.ts";
+
+export const POOLS = ["bench/a", "bench/b"] as const;
+
+export interface BenchRig extends AsyncDisposable {
+  readonly ledger: Ledger;
+  readonly producer: Producer;
+}
+
+/** Starts a worker of both pools whose models answer as `reply` says, with `concurrency` phases at once in each. */
+export async function openBenchRig(
+  url: string,
+  concurrency: number,
+  reply: (request: ModelRequest) => ModelReply | Promise<ModelReply>,
+): Promise<BenchRig> {
+  const onError = (error: Error): never => {
+    throw error;
+  };
+  const config = parseConfig({ limits: { maxTurns: 1_000 } }, "the benchmark");
+  const connection = openLedgerConnection({ url, onError });
+  const ledger = createLedger(connection, { retentionMs: 0 });
+  const queues = new PoolQueues(connection, onError);
+  const hub = new EventHub(openBlockingConnection({ url, onError }));
+  const adapters: AdapterLookup = () => ({ call: async (request) => reply(request) });
+  const worker = new ModelWorker({
+    ledger,
+    connection,
+    hub,
+    adapters,
+    tools: noTools,
+    config,
+    capabilities: capabilitiesOf(config, []),
+    patterns: POOLS,
+    concurrency,
+    ids: systemIds,
+    log: pino({ level: "silent" }),
+    identity: { workerId: "bench", host: "bench", pid: process.pid, version: "bench" },
+  });
+  await worker.start();
+  return {
+    ledger,
+    producer: new Producer({ ledger, queues, hub, ids: systemIds }),
+    async [Symbol.asyncDispose]() {
+      await worker.stop(0);
+      await queues.close();
+      await hub.close();
+      connection.disconnect();
+    },
+  };
+}
+
+/** A text reply of a model. */
+export function textReply(request: ModelRequest, text: string): ModelReply {
+  return {
+    parts: [{ type: "text", text }],
+    stopReason: "end",
+    usage: { ...NO_USAGE, inputTokens: 10, outputTokens: 250 },
+    origin: { provider: "bench", api: "openai-chat", model: request.model },
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * `npm run bench`: prints a table of ratios, each measured in this one run, and the commit it measured. Options:
+ * `--json FILE` also writes the rows; `--runs N` sets how many runs a sample has.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { Redis } from "ioredis";
+import { freshRedis } from "../support/redis.ts";
+import { barePhasesPerSecond } from "./chain-bare.ts";
+import { batonPhasesPerSecond } from "./chain-baton.ts";
+import { handoffLatenciesMs } from "./handoff-latency.ts";
+import { bytesPerTurn } from "./turn-bytes.ts";
+
+interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The bar, and whether the value meets it. */
+  readonly bar?: number;
+  readonly ok?: boolean;
+}
+
+const PAIRS = 5;
+
+const { values } = parseArgs({
+  options: { json: { type: "string" }, runs: { type: "string", default: "600" } },
+});
+const rows = [...(await throughput(Number(values.runs))), ...(await latency()), ...(await turnCost())];
+print(rows);
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+
+/** Durable phases a second beside a bare BullMQ chain, in interleaved pairs, so that noise falls on both. */
+async function throughput(runs: number): Promise<readonly Row[]> {
+  await using redis = await freshRedis();
+  const admin = new Redis(redis.url);
+  const pairs: { readonly baton: number; readonly bare: number }[] = [];
+  // The first pair warms up both and is not counted.
+  for (let pair = 0; pair <= PAIRS; pair += 1) {
+    await admin.flushall();
+    const baton = await batonPhasesPerSecond({ url: redis.url, runs });
+    await admin.flushall();
+    const bare = await barePhasesPerSecond({ url: redis.url, runs });
+    if (pair > 0) pairs.push({ baton, bare });
+    say(`pair ${pair === 0 ? "(warm-up)" : pair}: ${Math.round(baton)} against ${Math.round(bare)} a second`);
+  }
+  admin.disconnect();
+  const ratio = median(pairs.map(({ baton, bare }) => baton / bare));
+  return [
+    { name: "durable phases", value: median(pairs.map((pair) => pair.baton)), unit: "1/s" },
+    { name: "bare BullMQ steps", value: median(pairs.map((pair) => pair.bare)), unit: "1/s" },
+    { name: "durable phases against bare steps", value: ratio, unit: "×", bar: 0.6, ok: ratio >= 0.6 },
+  ];
+}
+
+async function latency(): Promise<readonly Row[]> {
+  await using redis = await freshRedis();
+  const sorted = await handoffLatenciesMs(redis.url, 300);
+  const at = (fraction: number): number => sorted[Math.floor(sorted.length * fraction)] ?? Number.NaN;
+  return [
+    { name: "handoff, p50", value: at(0.5), unit: "ms", bar: 3, ok: at(0.5) <= 3 },
+    { name: "handoff, p99", value: at(0.99), unit: "ms", bar: 15, ok: at(0.99) <= 15 },
+  ];
+}
+
+async function turnCost(): Promise<readonly Row[]> {
+  await using redis = await freshRedis();
+  const { early, late } = await bytesPerTurn(redis.url, 2, 200);
+  const ratio = late / early;
+  return [
+    { name: "bytes to Redis for turn 2", value: early, unit: "B" },
+    { name: "bytes to Redis for turn 200", value: late, unit: "B" },
+    { name: "turn 200 against turn 2", value: ratio, unit: "×", bar: 1.1, ok: ratio <= 1.1 },
+  ];
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function print(table: readonly Row[]): void {
+  const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
+  process.stdout.write(
+    `\ncommit ${commit}, Node ${process.version}, medians of ${PAIRS} interleaved pairs\n\n`,
+  );
+  for (const { name, value, unit, bar, ok } of table) {
+    const shown = value >= 100 ? value.toFixed(0) : value.toFixed(2);
+    const verdict = bar === undefined ? "" : `  bar ${bar} ${unit}  ${ok ? "met" : "NOT MET"}`;
+    process.stdout.write(`${name.padEnd(36)}${shown.padStart(8)} ${unit.padEnd(4)}${verdict}\n`);
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
