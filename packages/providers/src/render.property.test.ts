@@ -72,6 +72,7 @@ const turnSpec: fc.Arbitrary<TurnSpec> = fc.record({
   text,
   reasoning: fc.constantFrom("none", "sealed", "sealed", "open", "redacted"),
   calls: fc.array(callSpec, { maxLength: 3 }),
+  thinksOn: fc.boolean(),
   reversed: fc.boolean(),
   oneItem: fc.boolean(),
   user: fc.option(fc.record({ text, file }), { nil: undefined, freq: 4 }),

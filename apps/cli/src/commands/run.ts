@@ -28,7 +28,7 @@ export async function run(input: string | undefined, flags: RunFlags): Promise<E
   if (flags.detach !== true) await demandRunnable(context, spec);
   const { runId } = await context.store.producer.submit(spec, { idempotencyKey: flags.idempotencyKey });
   if (flags.detach === true) return detached(context, runId, flags);
-  return followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
+  return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
 }
 
 function detached({ terminal }: CommandContext, runId: RunId, flags: RunFlags): ExitCode {

@@ -94,7 +94,7 @@ export async function watch(id: string, flags: JsonFlag): Promise<ExitCode> {
   const { spec } = await context.store.producer.get(runId);
   // Loaded here: it can serve models, and that loads much.
   const { followRun } = await import("../follow-run.ts");
-  return followRun(context, runId, spec, { json: flags.json === true });
+  return await followRun(context, runId, spec, { json: flags.json === true });
 }
 
 export async function retry(

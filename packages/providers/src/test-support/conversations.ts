@@ -21,6 +21,8 @@ export interface TurnSpec {
   readonly text: string;
   readonly reasoning: "none" | "sealed" | "open" | "redacted";
   readonly calls: readonly CallSpec[];
+  /** It was cut off while it thought on. */
+  readonly thinksOn: boolean;
   /** The results come in the other order. */
   readonly reversed: boolean;
   /** The results stand in one item. */
@@ -61,9 +63,10 @@ function itemsOf(turn: TurnSpec, model: ModelId, reply: number): NewItem[] {
   const sealed = turn.reasoning === "sealed" && api === "openai-responses";
   const tag = `${sealed ? "R" : "P"}${reply}`;
   const parts: Part[] = [
-    ...reasoningOf(turn, api, tag),
+    ...reasoningOf(turn, api, tag, 0),
     ...textOf(turn.text, sealed, tag),
     ...turn.calls.map((call, index) => callOf(call, sealed, `${tag}_${index + 2}`)),
+    ...(turn.thinksOn ? reasoningOf(turn, api, tag, 9) : []),
   ];
   const origin = { provider: model.slice(0, model.indexOf("/")), api, model };
   const assistant: NewItem = { role: "assistant", parts, origin, stopReason: "end" };
@@ -82,7 +85,7 @@ function itemsOf(turn: TurnSpec, model: ModelId, reply: number): NewItem[] {
   return [assistant, ...resultsOf(turn), ...user];
 }
 
-function reasoningOf(turn: TurnSpec, api: ReturnType<typeof apiOf>, tag: string): Part[] {
+function reasoningOf(turn: TurnSpec, api: ReturnType<typeof apiOf>, tag: string, place: number): Part[] {
   if (turn.reasoning === "none") return [];
   const thought = `${THOUGHT} ${tag}`;
   if (turn.reasoning === "open") return [{ type: "reasoning", text: thought }];
@@ -98,7 +101,12 @@ function reasoningOf(turn: TurnSpec, api: ReturnType<typeof apiOf>, tag: string)
         ];
   }
   if (api === "openai-chat" || turn.reasoning === "redacted") return [{ type: "reasoning", text: thought }];
-  const native = { type: "reasoning", id: `rs_${tag}_0`, summary: [], encrypted_content: `sealed ${tag}` };
+  const native = {
+    type: "reasoning",
+    id: `rs_${tag}_${place}`,
+    summary: [],
+    encrypted_content: `sealed ${tag}`,
+  };
   return [{ type: "reasoning", text: thought, native }];
 }
 
