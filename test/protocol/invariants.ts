@@ -8,6 +8,7 @@
 import type { ModelId } from "../../packages/core/src/model-id.ts";
 import { isTerminal, type RunState, type RunTransition, transition } from "../../packages/core/src/state.ts";
 import type { Budget, Command, Fence, Run, State } from "./model.ts";
+import type { Rules } from "./rules.ts";
 import { execute, lastOf, type Reply } from "./scripts.ts";
 import type { Step, World } from "./step.ts";
 
@@ -20,6 +21,7 @@ export const INVARIANTS = {
   R6: "a run that has ended never changes, except by a retry",
   R7: "a ticket is committed once, a handoff happens once",
   end: "every run can still end, with nothing left behind",
+  pause: "a run waits only while a pause asks for it that nobody took back",
   time: "a run does not start before its time",
   "state machine": "the record moves as core's state machine says",
 } as const;
@@ -42,8 +44,9 @@ export function broken(before: State, step: Step, world: World): readonly Invari
       if (command.kind === "commit" && command.ticket <= was.ghost.committedTicketMax) found.push("R7");
       else if (is.log.filter((item) => item.kind === "handoff").length >= world.turns.length)
         found.push("R7");
+      if (is.status === "waiting" && !is.ghost.pauseAsked) found.push("pause");
       if (command.kind === "claim" && was.early && is.status === "running") found.push("time");
-      if (!followsCore(command, was, is)) found.push("state machine");
+      if (!followsCore(command, was, is, world.rules)) found.push("state machine");
     }
   }
   if (!isBoughtOnce(next, world)) found.push("R5");
@@ -114,8 +117,8 @@ function excuses({ left, workers, usurped }: State, { budget, quickCalls }: Worl
   return spent("crash") + spent("cancel") + spent("orphan") + ofStalls + ofLosses + usurped;
 }
 
-function followsCore(command: Command, was: Run, is: Run): boolean {
-  const event = eventOf(command);
+function followsCore(command: Command, was: Run, is: Run, rules: Rules): boolean {
+  const event = eventOf(command, was, rules);
   if (event === undefined) return was.status === is.status && was.epoch === is.epoch;
   const result = transition(coreState(was), event);
   if (result.kind === "refused") return false;
@@ -124,13 +127,18 @@ function followsCore(command: Command, was: Run, is: Run): boolean {
   return (
     state.status === is.status &&
     state.epoch === is.epoch &&
-    state.ticket === is.ticket &&
+    state.ticket + (skipsTicket(command, is, rules) ? 1 : 0) === is.ticket &&
     state.pool === modelOf(is.pool) &&
     isPausing === is.pausing
   );
 }
 
-function eventOf(command: Command): RunTransition | undefined {
+/** Proposed, and not in core. */
+function skipsTicket({ kind }: Command, is: Run, rules: Rules): boolean {
+  return rules["resume.skips"] && is.status === "queued" && (kind === "resume" || kind === "retry");
+}
+
+function eventOf(command: Command, was: Run, rules: Rules): RunTransition | undefined {
   switch (command.kind) {
     case "append":
     case "add":
@@ -142,6 +150,7 @@ function eventOf(command: Command): RunTransition | undefined {
         case "requeue":
           return { kind: "requeue" };
         case "wait":
+          if (rules["wait.asked"] && !was.pausing) return { kind: "requeue" };
           return { kind: "wait", reason: "paused" };
         case "succeeded":
           return { kind: "succeed" };

@@ -115,7 +115,7 @@ class KeyWriter {
       if (isAwaited) isLeading = false;
     }
     const { committed, ghost } = run;
-    this.text += "g";
+    this.text += ghost.pauseAsked ? "p" : "g";
     this.symbol(ghost.holder);
     this.number(ghost.grants - this.#grants);
     this.number(Math.max(-1, ghost.committedTicketMax - run.ticket));
@@ -146,6 +146,7 @@ class KeyWriter {
         this.symbol(worker.claim);
         this.number(worker.grant - this.#grants);
         this.text += worker.phase;
+        this.text += `${worker.told ? "T" : ""}${worker.sent ? "S" : ""}`;
         this.items(worker.view);
         this.symbol(worker.reply.id);
         return;
@@ -176,7 +177,7 @@ class KeyWriter {
         this.fence(command);
         this.entry(command);
         this.text += command.outcome[0];
-        this.symbol(command.item?.id ?? NONE);
+        for (const item of command.items) this.symbol(item.id);
         return;
       case "requeue":
         this.entry(command);

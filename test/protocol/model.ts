@@ -53,6 +53,8 @@ export interface Ghost {
   readonly holder: Symbol;
   readonly grants: number;
   readonly committedTicketMax: number;
+  /** The last word of people was to pause. */
+  readonly pauseAsked: boolean;
   /** Operations of people that took effect. */
   readonly done: readonly Symbol[];
 }
@@ -84,7 +86,7 @@ export type Command =
       readonly ticket: number;
       readonly outcome: Outcome;
       readonly pool: number;
-      readonly item: Item | undefined;
+      readonly items: readonly Item[];
     } & Fence)
   | ({ readonly kind: "requeue"; readonly operation: Symbol; readonly status: RunStatus } & Mark)
   | { readonly kind: "cancel" | "pause" | "resume"; readonly operation: Symbol }
@@ -118,8 +120,12 @@ export interface Session extends Entry {
   readonly grant: number;
   readonly phase: number;
   readonly view: readonly Item[];
-  /** Bought and not yet written. */
+  /** It heard that the run is to pause. */
+  readonly told: boolean;
+  /** Being bought, or bought and not yet known to be written. */
   readonly reply: Item;
+  /** The append of the reply went out and was not answered. */
+  readonly sent: boolean;
 }
 
 /** What one lane of one worker process remembers. `pool` and `ticket` are those of its job. */
@@ -237,7 +243,7 @@ export function initialState(scenario: Scenario): State {
     log: [input],
     operations: [],
     committed: undefined,
-    ghost: { holder: NONE, grants: 0, committedTicketMax: 0, done: [] },
+    ghost: { holder: NONE, grants: 0, pauseAsked: false, committedTicketMax: 0, done: [] },
   };
   return {
     redis: { run, jobs: [] },

@@ -33,7 +33,8 @@ export const RULES = {
 export const PROPOSALS = {
   "claim.readAgain": "a log that was read before its claim is always read again",
   "resume.skips": "resume and retry skip the ticket that a stale commit may have added a job for",
-  "requeue.unnoted": "a requeue, which compares what it saw, is not remembered among the operations",
+  "operations.more": "the last eight operations are remembered, not four",
+  "wait.asked": "a commit that waits for a pause that was taken back queues the run instead",
 } as const;
 
 export type RuleName = keyof typeof RULES;

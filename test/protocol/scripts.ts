@@ -33,6 +33,7 @@ export interface Reply {
 }
 
 const OPERATIONS_MAX = 4;
+const MORE_OPERATIONS_MAX = 8;
 
 export function execute(command: Command, redis: Redis, rules: Rules): Reply {
   switch (command.kind) {
@@ -104,9 +105,11 @@ function commit(command: Of<"commit">, redis: Redis, rules: Rules): Reply {
   if (rules["commit.length"] && run.log.length !== command.length) return { redis, tag: "diverged" };
   const { ticket, claim: by, outcome } = command;
   const ghost = { ...run.ghost, committedTicketMax: Math.max(ticket, run.ghost.committedTicketMax) };
-  const log = command.item === undefined ? run.log : [...run.log, command.item];
+  const log = command.items.length === 0 ? run.log : [...run.log, ...command.items];
   const ended: Run = { ...run, log, ghost, committed: { ticket, claim: by } };
-  return { redis: withRun(redis, leave(ended, outcome, command.pool, rules)), tag: "committed" };
+  const left = leave(ended, outcome, command.pool, rules);
+  const reply: Reply = { redis: withRun(redis, left), tag: "committed" };
+  return left.status === "queued" ? { ...reply, entry: entryOf(left) } : reply;
 }
 
 /** Where a commit sends the run. */
@@ -116,6 +119,7 @@ function leave(run: Run, outcome: Of<"commit">["outcome"], pool: number, rules: 
     case "failed":
       return finish(run, outcome, rules);
     case "wait":
+      if (rules["wait.asked"] && !run.pausing) return enqueue(run, run.pool, false, rules);
       return park(run, rules);
     case "handoff":
     case "requeue": {
@@ -135,7 +139,7 @@ function requeue(command: Of<"requeue">, redis: Redis, rules: Rules): Reply {
     run.epoch === command.epoch &&
     run.claim === command.claim;
   if (rules["requeue.compare"] && !asSeen) return { redis, tag: "moved" };
-  const noted = rules["requeue.unnoted"] ? run : note(run, command.operation);
+  const noted = note(run, command.operation, rules);
   if (run.pausing) return { redis: withRun(redis, park(noted, rules)), tag: "moved" };
   const next = enqueue(noted, run.pool, run.early, rules);
   return { redis: withRun(redis, next), tag: "requeued", entry: entryOf(next) };
@@ -155,18 +159,18 @@ function operate(
     case "cancel": {
       if (isTerminal(run.status)) return { redis, tag: "refused" };
       return {
-        redis: withRun(redis, finish(done(run, command.operation), "cancelled", rules)),
+        redis: withRun(redis, finish(done(run, command.operation, rules), "cancelled", rules)),
         tag: "cancelled",
       };
     }
     case "pause": {
       if (run.status !== "queued" && run.status !== "running") return { redis, tag: "refused" };
-      const noted = done(run, command.operation);
+      const noted = asked(done(run, command.operation, rules), true);
       const paused = run.status === "running" ? { ...noted, pausing: true } : park(noted, rules);
       return { redis: withRun(redis, paused), tag: "paused" };
     }
     case "resume": {
-      const noted = done(run, command.operation);
+      const noted = asked(done(run, command.operation, rules), false);
       if (run.status === "running" && run.pausing)
         return { redis: withRun(redis, { ...noted, pausing: false }), tag: "resumed" };
       if (run.status !== "waiting") return { redis, tag: "refused" };
@@ -183,7 +187,7 @@ function retry(command: Of<"retry">, redis: Redis, rules: Rules): Reply {
   if (run.status !== "failed" && run.status !== "cancelled") return { redis, tag: "refused" };
   const asSeen = run.epoch === command.epoch && run.log.length === command.item.seq;
   if (rules["retry.compare"] && !asSeen) return { redis, tag: "moved" };
-  const recorded: Run = { ...done(run, command.operation), log: [...run.log, command.item] };
+  const recorded: Run = { ...done(run, command.operation, rules), log: [...run.log, command.item] };
   const next = enqueue(skip(recorded, rules), run.pool, false, rules);
   return { redis: withRun(redis, next), tag: "retried", entry: entryOf(next) };
 }
@@ -262,12 +266,17 @@ function seen(run: Run, operation: number, rules: Rules): boolean {
   return rules["operations.remembered"] && run.operations.includes(operation);
 }
 
-function note(run: Run, operation: number): Run {
-  const kept = run.operations.length >= OPERATIONS_MAX ? run.operations.slice(1) : run.operations;
+function note(run: Run, operation: number, rules: Rules): Run {
+  const max = rules["operations.more"] ? MORE_OPERATIONS_MAX : OPERATIONS_MAX;
+  const kept = run.operations.length >= max ? run.operations.slice(1) : run.operations;
   return { ...run, operations: [...kept, operation] };
 }
 
-function done(run: Run, operation: number): Run {
-  const noted = note(run, operation);
+function asked(run: Run, pauseAsked: boolean): Run {
+  return { ...run, ghost: { ...run.ghost, pauseAsked } };
+}
+
+function done(run: Run, operation: number, rules: Rules): Run {
+  const noted = note(run, operation, rules);
   return { ...noted, ghost: { ...run.ghost, done: [...run.ghost.done, operation] } };
 }

@@ -10,8 +10,9 @@
  * None of it is true once Redis may go back in time, or without the rules that it follows from: then a state is
  * left as it is. A test holds small worlds with and without this against each other.
  */
-import type { Entry, Mark, Run, State, Worker } from "./model.ts";
+import type { Entry, Reconciler, Run, State, Worker } from "./model.ts";
 import type { RuleName, Rules } from "./rules.ts";
+import { inHandOf, waste } from "./waste.ts";
 
 const FOLLOWS_FROM: readonly RuleName[] = [
   "claim.behind",
@@ -31,13 +32,13 @@ export function settles(rules: Rules, loss: number): boolean {
   return loss === 0 && FOLLOWS_FROM.every((name) => rules[name]);
 }
 
-export function settle(state: State): State {
+export function settle(state: State, turns: readonly number[]): State {
   const { run, jobs } = state.redis;
   const isBehind = (entry: Entry): boolean => entry.ticket < run.ticket;
-  let { wasted } = state;
+  let wasted = state;
   const workers = state.workers.map((worker): Worker => {
-    const heard = hear(worker, run, state);
-    if (heard !== worker) wasted += 1;
+    const heard = hear(worker, run, state, turns);
+    if (heard !== worker) wasted = { ...state, ...waste(state, wasted, inHandOf(worker)) };
     if (heard.at === "ending" && heard.commit === undefined && heard.add !== undefined && isBehind(heard.add))
       return { at: "idle" };
     const isThrough = heard.at === "fetched" || heard.at === "finishing";
@@ -49,27 +50,31 @@ export function settle(state: State): State {
   };
   return {
     ...state,
-    wasted,
+    wasted: wasted.wasted,
     workers,
     redis: {
       run,
       jobs: jobs.filter((job) => !isBehind(job) || (typeof job.at === "number" && atWork(job.at, job))),
     },
-    reconcilers: state.reconcilers.map((one) =>
-      (one.at === "suspecting" || one.at === "requeueing") && !isAsSeen(one, run) ? { at: "idle" } : one,
-    ),
+    reconcilers: state.reconcilers.map((one) => (isInVain(one, run) ? { at: "idle" } : one)),
     adds: state.adds.filter((entry) => !isBehind(entry)),
     copies: state.copies.filter((command) => command.kind !== "add" || !isBehind(command)),
   };
 }
 
-/** A call under a claim that is over ends; while it may still fail by itself, it is left to that. */
-function hear(worker: Worker, run: Run, { left }: State): Worker {
-  if (worker.at !== "session" || left.backoff > 0) return worker;
+/**
+ * A call under a claim that is over ends. It is left to itself where it may yet add a job behind a refused commit:
+ * when it is the last one of its phase, may fail, or heard of a pause.
+ */
+function hear(worker: Worker, run: Run, { left }: State, turns: readonly number[]): Worker {
+  if (worker.at !== "session" || worker.told || left.backoff > 0) return worker;
+  if (worker.reply.turn + 1 >= (turns[worker.phase] ?? 0)) return worker;
   if (run.claim === worker.claim && run.epoch === worker.epoch) return worker;
   return { at: "finishing", pool: worker.pool, ticket: worker.ticket };
 }
 
-function isAsSeen(mark: Mark, run: Run): boolean {
-  return run.ticket === mark.ticket && run.epoch === mark.epoch && run.claim === mark.claim;
+function isInVain(one: Reconciler, run: Run): boolean {
+  if (one.at === "idle") return false;
+  if (one.at === "adding") return one.ticket < run.ticket;
+  return run.ticket !== one.ticket || run.epoch !== one.epoch || run.claim !== one.claim;
 }

@@ -45,7 +45,7 @@ export function createSink(state: State, world: World): Sink {
   const isSettled = world.settles && settles(world.rules, world.budget.loss);
 
   function push(taken: Step): void {
-    const step = isSettled ? { ...taken, next: settle(taken.next) } : taken;
+    const step = isSettled ? { ...taken, next: settle(taken.next, world.turns) } : taken;
     const { next } = step;
     if (next.left.loss === 0 || next.redis === state.redis) {
       steps.push(step);

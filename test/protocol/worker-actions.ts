@@ -1,11 +1,14 @@
 /**
- * What a worker does, after run-phase.ts and phase-session.ts: fetch → claim → buy replies and append them →
- * commit, with the next job's add right behind → finish the job. It buys at once after a claim or an append: to
- * die before buying is the lesser harm, so only dying with a reply in hand is looked at.
+ * What a worker does, after run-phase.ts and phase-session.ts: fetch → claim → call the model, and append each
+ * reply → commit the last one with where the run goes, the next job's add right behind → finish the job.
+ *
+ * A call begins at once after a claim or an append, and is paid for from then on: to die before it is the lesser
+ * harm. So R5 counts a reply as wasted whenever its worker is lost with it in hand.
  */
-import type { Command, Entry, Fence, Item, Session, State, Worker } from "./model.ts";
+import type { Command, Entry, Fence, Item, Outcome, Session, State, Worker } from "./model.ts";
 import { jobOf, lastOf, moveJob, type Reply } from "./scripts.ts";
 import { nameOf, type Sink, spend } from "./step.ts";
+import { inHandOf, waste } from "./waste.ts";
 
 type At<Place extends Worker["at"]> = Extract<Worker, { at: Place }>;
 type Busy = Exclude<Worker, { at: "idle" }>;
@@ -40,12 +43,11 @@ export function workerSteps(sink: Sink): void {
   });
 }
 
-function fetchSteps(sink: Sink, own: number): void {
-  const { state } = sink;
+function fetchSteps({ state, move }: Sink, own: number): void {
   for (const job of state.redis.jobs) {
     if (job.at !== "ready") continue;
     const { pool, ticket } = job;
-    sink.move("work", `worker ${own} fetches ${nameOf(job)}`, {
+    move("work", `worker ${own} fetches ${nameOf(job)}`, {
       redis: moveJob(state.redis, job, own),
       fresh: state.fresh + 1,
       ...become(state, own, { at: "fetched", pool, ticket, claim: state.fresh, read: undefined }),
@@ -60,7 +62,7 @@ function claimSteps(sink: Sink, own: number, worker: At<"fetched">): void {
   sink.send("work", `worker ${own} claims by ${nameOf(worker)}`, command, (reply) => {
     switch (reply.tag) {
       case "claimed":
-        return { fresh: state.fresh + 1, ...become(state, own, beginSession(sink, worker, reply)) };
+        return { fresh: state.fresh + 2, ...become(state, own, beginSession(sink, worker, reply)) };
       case "ahead":
       case "early":
         // Put back with a delay, which BullMQ refuses when the lock is not this worker's.
@@ -82,40 +84,41 @@ function beginSession({ state, world }: Sink, worker: At<"fetched">, { redis }: 
   const { rules, turns } = world;
   const looksWhole = read !== undefined && (read.length === log.length || !rules["claim.reread"]);
   const view = looksWhole && !rules["claim.readAgain"] ? read : log;
-  const now = { pool, ticket, claim, epoch, grant: ghost.grants, phase, view };
-  return decide(turns, now, false, state.fresh);
+  const now = { pool, ticket, claim, epoch, grant: ghost.grants, phase, view, told: false };
+  return decide(turns, now, [], state.fresh);
 }
 
-type Conversation = Omit<Session, "at" | "reply">;
+type Conversation = Omit<Session, "at" | "reply" | "sent">;
 
-/** What comes next, from the conversation alone: buy the next turn, hand over, or succeed. */
-function decide(turns: readonly number[], now: Conversation, pausing: boolean, fresh: number): Worker {
-  const { phase, view, pool } = now;
-  const turn = view.filter((item) => item.kind === "reply" && item.phase === phase).length;
-  const seq = view.length;
+/** What comes next, from the conversation and the reply in hand: call the model, wait, hand over or succeed. */
+function decide(turns: readonly number[], now: Conversation, inHand: readonly Item[], fresh: number): Worker {
+  const { phase, pool, told } = now;
+  const items = [...now.view, ...inHand];
+  const turn = items.filter((item) => item.kind === "reply" && item.phase === phase).length;
+  const seq = items.length;
   if (turn < (turns[phase] ?? 0)) {
-    if (pausing) return ending(now, "wait", undefined);
-    return { at: "session", ...now, reply: { id: fresh, kind: "reply", seq, phase, pool, turn } };
+    if (told) return ending(now, "wait", pool, inHand);
+    return {
+      at: "session",
+      ...now,
+      reply: { id: fresh, kind: "reply", seq, phase, pool, turn },
+      sent: false,
+    };
   }
-  if (phase === turns.length - 1) return ending(now, "succeeded", undefined);
-  return ending(now, "handoff", { id: fresh, kind: "handoff", seq, phase, pool: phase + 1, turn });
+  if (phase === turns.length - 1) return ending(now, "succeeded", pool, inHand);
+  const handoff: Item = { id: fresh + 1, kind: "handoff", seq, phase, pool: phase + 1, turn };
+  return ending(now, "handoff", phase + 1, [...inHand, handoff]);
 }
 
-function ending(
-  now: Conversation,
-  outcome: Extract<Command, { kind: "commit" }>["outcome"],
-  item: Item | undefined,
-): At<"ending"> {
+function ending(now: Conversation, outcome: Outcome, to: number, items: readonly Item[]): At<"ending"> {
   const { pool, ticket } = now;
-  const target = outcome === "handoff" && item !== undefined ? item.pool : pool;
-  const fence = fenceOf(now);
   const goesOn = outcome === "handoff" || outcome === "requeue";
   return {
     at: "ending",
     pool,
     ticket,
-    commit: { kind: "commit", ...fence, ticket, outcome, pool: target, item },
-    add: goesOn ? { pool: target, ticket: ticket + 1 } : undefined,
+    commit: { kind: "commit", ...fenceOf(now), ticket, outcome, pool: to, items },
+    add: goesOn ? { pool: to, ticket: ticket + 1 } : undefined,
   };
 }
 
@@ -124,26 +127,43 @@ function fenceOf({ claim, epoch, grant, view }: Conversation): Fence {
 }
 
 function sessionSteps(sink: Sink, own: number, worker: Session): void {
-  const { state } = sink;
-  const { reply: item, view, pool, ticket } = worker;
-  const command: Command = { kind: "append", ...fenceOf(worker), item };
-  sink.send("work", `worker ${own} appends turn ${item.turn}`, command, (reply) => {
-    if (reply.tag !== "appended" && reply.tag !== "duplicate")
-      return { wasted: state.wasted + 1, ...become(state, own, { at: "finishing", pool, ticket }) };
-    const now = { ...worker, view: [...view, item] };
-    const next = decide(sink.world.turns, now, reply.redis.run.pausing, state.fresh);
-    return { fresh: state.fresh + 1, ...become(state, own, next) };
-  });
+  const { state, world } = sink;
+  const { reply: item, pool, claim } = worker;
+  const { run } = state.redis;
+  const ends = decide(world.turns, worker, [item], state.fresh);
+  if (ends.at === "ending" && !worker.sent)
+    sink.move("work", `worker ${own} has the last reply`, {
+      fresh: state.fresh + 2,
+      ...become(state, own, ends),
+    });
+  else appendStep(sink, own, worker);
+  if (worker.sent) return;
+  if (run.pausing && run.claim === claim && !worker.told)
+    sink.move("work", `worker ${own} hears of the pause`, become(state, own, { ...worker, told: true }));
   if (state.left.backoff > 0)
     sink.move("adverse", `worker ${own}'s call is to be tried later`, {
-      ...become(state, own, ending(worker, "requeue", undefined)),
+      ...become(state, own, ending(worker, "requeue", pool, [])),
       ...spend(state, "backoff"),
     });
   if (state.left.refusal > 0)
     sink.move("adverse", `worker ${own}'s call fails for good`, {
-      ...become(state, own, ending(worker, "failed", undefined)),
+      ...become(state, own, ending(worker, "failed", pool, [])),
       ...spend(state, "refusal"),
     });
+}
+
+function appendStep(sink: Sink, own: number, worker: Session): void {
+  const { state, world } = sink;
+  const { reply: item, view, told, pool, ticket } = worker;
+  const command: Command = { kind: "append", ...fenceOf(worker), item };
+  const answered = (reply: Reply): Partial<State> => {
+    if (reply.tag !== "appended" && reply.tag !== "duplicate")
+      return { ...waste(reply, state, [item]), ...become(state, own, { at: "finishing", pool, ticket }) };
+    const now = { ...worker, view: [...view, item], told: told || reply.redis.run.pausing };
+    return { fresh: state.fresh + 2, ...become(state, own, decide(world.turns, now, [], state.fresh)) };
+  };
+  const unheard = become(state, own, { ...worker, sent: true });
+  sink.send("work", `worker ${own} appends turn ${item.turn}`, command, answered, unheard);
 }
 
 /** The commit and the add behind it: in order, unless a flushed script cache lets the add overtake. */
@@ -156,24 +176,19 @@ function endSteps(sink: Sink, own: number, worker: At<"ending">): void {
     return become(state, own, isOver ? { at: "finishing", pool, ticket } : { ...worker, ...rest });
   };
   if (commit !== undefined)
-    sink.send("work", `worker ${own} commits ${commit.outcome} of ticket ${ticket}`, commit, () =>
-      left({ commit: undefined, add }),
-    );
+    sink.send("repair", `worker ${own} commits ${commit.outcome} of ticket ${ticket}`, commit, (reply) => ({
+      ...waste(reply, state, commit.items),
+      ...left({ commit: undefined, add: add ?? reply.entry }),
+    }));
   if (add === undefined) return;
+  const command: Command = { kind: "add", ...add };
   if (commit === undefined)
-    sink.send("repair", `worker ${own} adds ${nameOf(add)}`, { kind: "add", ...add }, () =>
-      left({ commit, add: undefined }),
-    );
+    sink.send("repair", `worker ${own} adds ${nameOf(add)}`, command, () => left({ commit, add: undefined }));
   else if (state.left.flush > 0)
-    sink.send(
-      "adverse",
-      `worker ${own} adds ${nameOf(add)} ahead of its commit`,
-      { kind: "add", ...add },
-      () => ({
-        ...left({ commit, add: undefined }),
-        ...spend(state, "flush"),
-      }),
-    );
+    sink.send("adverse", `worker ${own} adds ${nameOf(add)} ahead of its commit`, command, () => ({
+      ...left({ commit, add: undefined }),
+      ...spend(state, "flush"),
+    }));
 }
 
 function finishStep(sink: Sink, own: number, worker: At<"finishing">): void {
@@ -202,7 +217,7 @@ function release(
 function crashStep({ state, move }: Sink, own: number, worker: Busy): void {
   if (state.left.crash === 0) return;
   move("adverse", `worker ${own} dies`, {
-    wasted: state.wasted + (worker.at === "session" ? 1 : 0),
+    ...waste(state, state, inHandOf(worker)),
     ...become(state, own, IDLE),
     ...loseLock(state, own, worker),
     ...spend(state, "crash"),

@@ -2,7 +2,15 @@
  * A worker in this process, for commands that should not need another terminal: it serves the models of a run
  * that no live worker serves.
  */
-import { BatonError, type ModelId, matchesModelPattern, modelsOf, needsOf, type RunSpec } from "@baton/core";
+import {
+  BatonError,
+  type ModelId,
+  matchesModelPattern,
+  modelsOf,
+  needsOf,
+  type RunSpec,
+  toBatonError,
+} from "@baton/core";
 import { listWorkers } from "@baton/store";
 import { checkSelection } from "@baton/tools";
 import { adaptersOf, type RunningWorker, startWorker, toolSources } from "@baton/worker-app/serve";
@@ -51,6 +59,19 @@ export async function demandRunnable(context: CommandContext, spec: RunSpec): Pr
         "invalid_spec",
         `there is no policy ${policy}: add it under policies in the configuration`,
       );
+    }
+  }
+}
+
+/** Throws when no worker anywhere could be meant: a provider that neither this configuration nor a worker knows. */
+export async function demandKnown(context: CommandContext, spec: RunSpec): Promise<void> {
+  const adapters = adaptersOf(context.config, context.environment);
+  for (const model of await unservedModels(context, spec)) {
+    try {
+      adapters(model);
+    } catch (error) {
+      // A key that is missing here may be there where the workers are.
+      if (toBatonError(error).code !== "missing_key") throw error;
     }
   }
 }

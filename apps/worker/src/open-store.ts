@@ -34,7 +34,7 @@ const DAY_MS = 86_400_000;
 
 /** Throws `redis_unreachable` at once when nothing answers, and `redis_unfit` when it would lose runs. */
 export async function openStore({ url, config, ids, onError }: StoreOptions): Promise<Store> {
-  const probe = await openFailFastConnection({ url, onError });
+  const probe = await openFailFastConnection({ url });
   let fitness: RedisFitness;
   try {
     fitness = await checkRedis(probe);

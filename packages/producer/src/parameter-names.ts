@@ -11,11 +11,14 @@ export interface Parameter {
 }
 
 const HEAD = /^(?:async\b\s*)?(?:function\b\s*\*?\s*)?(?:[\w$]+\s*)?\(/;
+const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 const LONE = /^(?:async\s+)?([\w$]+)\s*=>/;
 const ENTRY = /^([\p{ID_Start}$_][\p{ID_Continue}$]*)(\s*=[\s\S]*)?$/u;
 
 /** The parameters in order, or undefined when they cannot be told. */
 export function parameterNames(source: string): readonly Parameter[] | undefined {
+  // What the engine or `bind` made shows no parameters, whatever it takes.
+  if (NATIVE.test(source)) return undefined;
   const code = source.replace(/\/\*[\s\S]*?\*\//g, " ").replace(/\/\/[^\n]*/g, " ");
   const lone = LONE.exec(code)?.[1];
   if (lone !== undefined) return [{ name: lone, required: true }];

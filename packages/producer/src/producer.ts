@@ -116,7 +116,7 @@ export class Producer {
   /** Events of a run until its end; see `watchRun`. */
   watch(id: RunId, options: WatchOptions, signal: AbortSignal): AsyncGenerator<StampedEvent, void, void> {
     const { ledger, hub } = this.#options;
-    return watchRun(ledger.redis, hub, id, options, signal);
+    return watchRun(ledger, hub, id, options, signal);
   }
 
   /** Waits until the run is terminal and gives its result; on abort, the result so far. */

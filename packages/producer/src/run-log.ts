@@ -40,6 +40,11 @@ export function verboseLog({ log, debug, stepsMax, readItems }: RunLogOptions): 
   let model: string | undefined;
   return {
     async onEvent(event) {
+      if (event.type === "snapshot") {
+        steps = event.run.turns;
+        model = event.run.model;
+        log.info(`The run is ${event.run.status} with ${model}, after ${steps} steps`);
+      }
       if (event.type === "phase") {
         if (model !== event.model) {
           log.info(model === undefined ? `Model: ${event.model}` : `Handoff to model: ${event.model}`);

@@ -62,7 +62,8 @@ test("a turn costs the same commands and bytes after 1,000 items as after 2 (R3)
   const late = await costOf(ledger.redis, () => append(claim, 1_000, [itemAt(1_000, "x".repeat(1_000))]));
   expect(late.commands).toEqual(early.commands);
   expect(late.bytesIn).toBeLessThan(early.bytesIn * 1.02);
-  expect(late.bytesOut).toBeLessThan(early.bytesOut * 1.02);
+  // The reply names the length, which has more digits now.
+  expect(late.bytesOut).toBeLessThan(early.bytesOut + 10);
   expect(late.bytesToDisk).toBeLessThan(early.bytesToDisk * 1.02);
 });
 

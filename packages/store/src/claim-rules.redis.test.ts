@@ -188,6 +188,16 @@ describe("takeovers:", () => {
     expect(await claimed(ledger, next, { takeoversMax: 1 })).toMatchObject({ takeover: true });
   });
 
+  test("the next phase starts the count again", async () => {
+    const entry = await createQueued(ledger);
+    await claimed(ledger, entry, { takeoversMax: 1 });
+    const { claim } = await claimed(ledger, entry, { takeoversMax: 1 });
+    await ledger.commit(claim, commitOf(1, { kind: "handoff", pool: BETA }));
+    const next = { ...entry, ticket: 2, pool: BETA };
+    await claimed(ledger, next, { takeoversMax: 1 });
+    expect(await claimed(ledger, next, { takeoversMax: 1 })).toMatchObject({ takeover: true });
+  });
+
   test("hand-backs, requeues and unfit claims do not count", async () => {
     const entry = await createQueued(ledger, { needs: ["server:s"] });
     const capabilities = new Set(["server:s"]);

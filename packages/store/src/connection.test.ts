@@ -19,10 +19,7 @@ test.each([
 });
 
 test("a Redis that cannot be reached is named without its password, whole error included (R9)", async () => {
-  const opening = openFailFastConnection({
-    url: "redis://:s3cret@127.0.0.1:1",
-    onError: () => undefined,
-  });
+  const opening = openFailFastConnection({ url: "redis://:s3cret@127.0.0.1:1" });
   const error: unknown = await opening.catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: "redis_unreachable", retry: "backoff" });
   expect(error).toMatchObject({ message: expect.stringContaining("redis://:***@127.0.0.1:1") });

@@ -25,13 +25,17 @@ export function openBlockingConnection(options: ConnectionOptions): Redis {
 }
 
 /** For commands and requests of people: gives up after a short while with `redis_unreachable`. */
-export async function openFailFastConnection(options: ConnectionOptions): Promise<Redis> {
-  const redis = open(options, {
-    maxRetriesPerRequest: 1,
-    connectTimeout: 3_000,
-    lazyConnect: true,
-    enableAutoPipelining: true,
-  });
+export async function openFailFastConnection(options: Pick<ConnectionOptions, "url">): Promise<Redis> {
+  // What goes wrong is thrown to the caller of each command; said twice it would be noise.
+  const redis = open(
+    { ...options, onError: () => undefined },
+    {
+      maxRetriesPerRequest: 1,
+      connectTimeout: 3_000,
+      lazyConnect: true,
+      enableAutoPipelining: true,
+    },
+  );
   try {
     await redis.connect();
     return redis;

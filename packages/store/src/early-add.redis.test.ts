@@ -121,6 +121,7 @@ test("after a script flush every script works again", async () => {
     create: () => ledger.create(draft()),
     append: () => ledger.append(claim, { length: 1, items: [itemAt(1)], events: [] }),
     publish: () => ledger.publish([{ claim, events: [{ type: "text", epoch: 2, phase: 0, text: "x" }] }]),
+    read: () => ledger.read(claim.runId),
     beat: () => ledger.beat(BEAT, [claim]),
     pause: () => ledger.pause(other.runId, newOp()),
     resume: () => ledger.resume(other.runId, newOp()),

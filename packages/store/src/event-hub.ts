@@ -78,14 +78,17 @@ export class HintSubscription {
     this.#resolve?.();
   };
 
+  readonly #stopWaiting = (): void => this.#resolve?.();
+
   async wait(signal: AbortSignal): Promise<void> {
     if (!this.#hinted && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#resolve = resolve;
       const timer = setTimeout(resolve, LOOK_ANYWAY_MS);
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      signal.addEventListener("abort", this.#stopWaiting, { once: true });
       await promise;
       clearTimeout(timer);
+      signal.removeEventListener("abort", this.#stopWaiting);
       this.#resolve = undefined;
     }
     this.#hinted = false;

@@ -47,6 +47,7 @@ test.each(["with the scripts known to Redis", "after a script flush"])(
       status: "succeeded",
     });
     expect((await ledger.read(claim.runId))?.run).toMatchObject({ status: "succeeded", items: 3 });
+    expect((await ledger.snapshot(claim.runId)).event).toMatchObject({ type: "snapshot" });
   },
 );
 

@@ -11,7 +11,7 @@ export type { RunGlance, RunWithSpec } from "./read-run.ts";
 export * from "./reconciler.ts";
 export * from "./registry.ts";
 export { checkRedis, type RedisFitness } from "./startup-check.ts";
-export { takeSnapshot, type WatchOptions, watchRun } from "./watch-run.ts";
+export { type WatchOptions, type WatchSource, watchRun } from "./watch-run.ts";
 export type {
   Append,
   AppendReply,

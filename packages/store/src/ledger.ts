@@ -20,6 +20,7 @@ import { type CreateRun, createRun } from "./create-run.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { countRuns, glanceAt, listRunIds, readConversation, readRun } from "./read-run.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
+import { takeSnapshot } from "./take-snapshot.ts";
 import { type Append, appendItems, type Commit, commitClaim, eventsOf } from "./write-claim.ts";
 
 const SPECS_KEPT_MAX = 5_000;
@@ -109,7 +110,9 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
       await run("publish", keys, args);
     },
 
-    read: (id: RunId) => readRun(redis, id),
+    /** The whole state as an event, with the id of the last event that it covers. Throws `not_found`. */
+    snapshot: (id: RunId) => takeSnapshot(run, id),
+    read: (id: RunId) => readRun(run, id),
     glance: (id: RunId) => glanceAt(redis, id),
     conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, id, from, to),
     list: (status: RunStatus, page: { readonly limit: number; readonly before?: RunId | undefined }) =>

@@ -13,6 +13,7 @@ import type { Redis } from "ioredis";
 import { readItems } from "./claim-run.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { readRunRecord } from "./run-record.ts";
+import type { RunScript } from "./scripts.ts";
 
 export interface RunWithSpec {
   readonly run: Run;
@@ -20,17 +21,12 @@ export interface RunWithSpec {
 }
 
 /** The run and its spec as they are at one moment, or undefined when there is none. */
-export async function readRun(redis: Redis, id: RunId): Promise<RunWithSpec | undefined> {
-  const keys = runKeys(id);
-  const [fields, phases, spec] = await transaction(redis, [
-    ["hgetall", keys.run],
-    ["lrange", keys.phases, "0", "-1"],
-    ["get", keys.spec],
-  ]);
+export async function readRun(run: RunScript, id: RunId): Promise<RunWithSpec | undefined> {
+  const [fields, phases, spec] = await run("read", [runKeys(id).run], ["run"]);
   return assembleRun(id, fields, phases, spec);
 }
 
-/** Builds the run out of the replies to `hgetall run`, `lrange phases` and `get spec`. */
+/** Builds the run out of what the script `read` replies of it. */
 export function assembleRun(
   id: RunId,
   fields: unknown,
@@ -39,9 +35,15 @@ export function assembleRun(
 ): RunWithSpec | undefined {
   if (typeof spec !== "string") return undefined;
   const parsed = runSpecSchema.parse(JSON.parse(spec));
-  // HGETALL replies an object of strings and LRANGE an array of them, by the protocol.
-  const run = readRunRecord(id, fields as Record<string, string>, phases as string[], parsed);
+  // A script's HGETALL replies names and values in turn, and LRANGE strings, by the protocol.
+  const run = readRunRecord(id, pairsOf(fields as string[]), phases as string[], parsed);
   return run === undefined ? undefined : { run, spec: parsed };
+}
+
+function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
+  const pairs: Record<string, string> = {};
+  for (let place = 0; place < flat.length; place += 2) pairs[flat[place] ?? ""] = flat[place + 1] ?? "";
+  return pairs;
 }
 
 /** Items `from` to `to` (inclusive; -1 is the last). */
@@ -135,17 +137,4 @@ async function rangeOf(
   const upper = before === undefined ? `[${group}/~` : `(${group}/${before}`;
   const members = await redis.zrevrangebylex(shardKeys(0).status, upper, `[${group}/`, "LIMIT", 0, limit);
   return members.map((member) => runIdSchema.parse(member.slice(group.length + 1)));
-}
-
-/** Runs reads as one transaction, so that they show one moment. */
-export async function transaction(
-  redis: Redis,
-  commands: readonly (readonly string[])[],
-): Promise<unknown[]> {
-  const replies = await redis.multi(commands.map((command) => [...command])).exec();
-  if (replies === null) throw new Error("the transaction was discarded");
-  return replies.map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply;
-  });
 }

@@ -272,3 +272,20 @@ test("a run that is gone leaves no trace in the deadlines", async () => {
   expect(await look.passAfter(0)).toEqual([]);
   expect(await ledger.redis.zcard(shardKeys(0).deadlines)).toBe(0);
 });
+
+test("runs whose retention has passed leave the lists, all of them within a few passes", async () => {
+  await using look = rig();
+  const kept = await createQueued(ledger);
+  await look.queues.enqueue(kept);
+  const ended = await Promise.all(Array.from({ length: 500 }, () => createQueued(ledger)));
+  await Promise.all(ended.map(({ runId }) => ledger.cancel(runId, newOp())));
+  await ledger.redis.del(...ended.slice(1).map(({ runId }) => runKeys(runId).run));
+  for (let pass = 0; pass < 3; pass += 1) await look.passAfter(0);
+  expect(await ledger.count("cancelled")).toBe(1);
+  expect(await ledger.list("cancelled", { limit: 10 })).toEqual([ended[0]?.runId]);
+  expect(await ledger.list("queued", { limit: 10 })).toEqual([kept.runId]);
+  // The index grows and shrinks while it is swept; the sweep begins anew at its end.
+  await ledger.redis.del(...ended.slice(0, 1).map(({ runId }) => runKeys(runId).run));
+  for (let pass = 0; pass < 2; pass += 1) await look.passAfter(0);
+  expect(await ledger.count("cancelled")).toBe(0);
+});

@@ -6,7 +6,8 @@
  *   1. deadlines that have passed,
  *   2. entries that are younger than half a minute, where commits without their job show first,
  *   3. pools whose ledger backlog exceeds what their queue holds on two passes: those are swept,
- *   4. a slice of everything, by a cursor.
+ *   4. a slice of everything, by a cursor,
+ *   5. a slice of the status index, from which runs go whose retention has passed.
  *
  * An entry that BullMQ does not know is only suspected at first: its job may be on its way (the add follows the
  * commit), or its worker may be just finishing. It is requeued when it is still missing, unchanged, on a later
@@ -21,7 +22,7 @@ import {
   runIdSchema,
 } from "@baton/core";
 import type { Redis } from "ioredis";
-import { shardKeys } from "./keys.ts";
+import { runKeys, shardKeys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PoolQueues } from "./pool-queues.ts";
 import type { RunGlance } from "./read-run.ts";
@@ -55,6 +56,7 @@ const SLICE = 500;
 const SWEEP = 5_000;
 const LOOKS_AT_ONCE = 100;
 const EXPIRED_MAX = 200;
+const INDEX_SLICE = 200;
 const SUSPECTS_MAX = 50_000;
 const ADD_GRACE_MS = 1_000;
 
@@ -66,6 +68,8 @@ export class Reconciler {
   #deficits: ReadonlySet<ModelId> = new Set();
   /** How far the slow sweep has come in `live`, by rank. */
   #cursor = 0;
+  /** How far it has come in the status index: the last member that was looked at. */
+  #indexed = "-";
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -85,6 +89,7 @@ export class Reconciler {
     // What was not missing any more on this pass is no suspect.
     for (const mark of this.#suspects.keys())
       if (!seen.has(mark) && this.#looked(mark, ids)) this.#suspects.delete(mark);
+    await this.#forgetExpired();
     for (const one of healed) this.#options.onHealed?.(one);
     return { looked: ids.size, healed };
   }
@@ -105,6 +110,22 @@ export class Reconciler {
       if (reply.kind === "done" && glance !== undefined)
         healed.push({ runId: id, pool: glance.pool, what: "deadline" });
     }
+  }
+
+  /** The keys of a run expire by themselves, its place in the index does not. An id never comes back. */
+  async #forgetExpired(): Promise<void> {
+    const { status } = shardKeys(0);
+    const members = await this.#redis.zrangebylex(status, this.#indexed, "+", "LIMIT", 0, INDEX_SLICE);
+    const last = members.at(-1);
+    this.#indexed = last === undefined || members.length < INDEX_SLICE ? "-" : `(${last}`;
+    const there = await Promise.all(
+      members.map((member) => {
+        const id = runIdSchema.parse(member.slice(member.indexOf("/") + 1));
+        return this.#redis.exists(runKeys(id).run);
+      }),
+    );
+    const gone = members.filter((_, place) => there[place] === 0);
+    if (gone.length > 0) await this.#redis.zrem(status, ...gone);
   }
 
   /** Fresh entries, newest first, and those that are suspected already. */

@@ -191,7 +191,7 @@ describe("a script that is sent twice has the effect of once, and its second rep
     });
   });
 
-  test("beat and publish", async () => {
+  test("beat, publish and read", async () => {
     const { claim } = await running(ledger);
     expect(await ledger.beat(BEAT, [claim])).toEqual([]);
     await ledger.publish([{ claim, events: [{ type: "text", epoch: 2, phase: 0, text: "x" }] }]);

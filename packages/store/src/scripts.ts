@@ -83,6 +83,7 @@ export const SCRIPTS = {
     allowOom: false,
   },
   expire: { keys: ["run"], args: ["ttl_ms"], allowOom: true },
+  read: { keys: ["run"], args: ["how"], allowOom: true },
   beat: {
     keys: ["workers", "runs..."],
     args: ["worker_id", "worker_json", "epoch and claim of each run in turn..."],

@@ -14,7 +14,7 @@ let ledger: Ledger;
 let watchers: Watchers;
 beforeEach(() => {
   ledger = createLedger(redis.connect(), { retentionMs: 0 });
-  watchers = openWatchers(ledger.redis, redis.connect());
+  watchers = openWatchers(ledger, redis.connect());
 });
 afterEach(() => watchers[Symbol.asyncDispose]());
 
@@ -61,23 +61,29 @@ describe("from 0-0", () => {
     expect(texts).toEqual(Array.from({ length: 450 }, (_, count) => `${count}`));
   });
 
-  test.each(["running", "queued"] as const)(
-    "a run whose stream is gone begins with a snapshot, though it is %s",
-    async (status) => {
-      const run = await running(ledger);
-      await tellFirstTurn(run);
-      if (status === "queued") {
-        await ledger.commit(run.claim, commitOf(2, { kind: "requeue", delayMs: 0, tries: 0 }));
-      }
-      await ledger.redis.del(runKeys(run.claim.runId).events);
-      const [first] = await take(watchers.watch(run.claim.runId, "0-0"), 1);
-      expect(first?.event).toMatchObject({
-        type: "snapshot",
-        run: { status },
-        items: [itemAt(0), itemAt(1)],
-      });
-    },
-  );
+  test("a run that nobody has told anything of yet is waited for", async () => {
+    const run = await running(ledger);
+    const story = watchers.all(run.claim.runId, "0-0");
+    await tellFirstTurn(run);
+    await endRun(run);
+    expect(typesOf(await story)).toEqual(WHOLE_STORY);
+  });
+
+  test("a run whose first events are gone begins with a snapshot", async () => {
+    const run = await running(ledger);
+    await tellFirstTurn(run);
+    await ledger.redis.xtrim(runKeys(run.claim.runId).events, "MAXLEN", 2);
+    const [first] = await take(watchers.watch(run.claim.runId, "0-0"), 1);
+    expect(first?.event).toMatchObject({ type: "snapshot", items: [itemAt(0), itemAt(1)] });
+  });
+
+  test("a run that ended so long ago that its stream is gone is told by a snapshot alone", async () => {
+    const run = await running(ledger);
+    await endRun(run, 1);
+    await ledger.redis.del(runKeys(run.claim.runId).events);
+    expect(typesOf(await watchers.all(run.claim.runId, "0-0"))).toEqual(["snapshot"]);
+    expect(typesOf(await watchers.all(run.claim.runId, "5-0.0"))).toEqual(["snapshot"]);
+  });
 });
 
 describe("from an event's id", () => {
@@ -131,8 +137,9 @@ describe("from an event's id", () => {
       await publish(ledger, run, eventsBy(run).text("more"));
       await endRun(run);
       expect(typesOf(await Array.fromAsync(watch))).toEqual(["text", "status"]);
+      if (how === "deleted") return;
       // The snapshot's id is a place to go on from, like any other.
-      expect(typesOf(await watchers.all(run.claim.runId, snapshot?.id)).at(-1)).toBe("status");
+      expect(typesOf(await watchers.all(run.claim.runId, snapshot?.id))).toEqual(["text", "status"]);
     },
   );
 });
@@ -270,6 +277,20 @@ test("many watchers of many runs share one connection, and each gets its own run
     expect(story.flatMap(({ event }) => (event.type === "text" ? [event.text] : []))).toEqual([own]);
   }
   await until(async () => (await ledger.redis.pubsub("CHANNELS")).length === 0, { what: "their ends" });
+});
+
+test("watchers go on after their connection broke", async () => {
+  const run = await running(ledger);
+  const told = eventsBy(run);
+  await publish(ledger, run, told.phase());
+  const watch = watchers.watch(run.claim.runId, "0-0");
+  await take(watch, 1);
+  const rest = Array.fromAsync(watch);
+  expect(await ledger.redis.call("CLIENT", "KILL", "TYPE", "pubsub")).toBe(1);
+  await publish(ledger, run, told.text("said meanwhile"));
+  await until(async () => (await ledger.redis.pubsub("CHANNELS")).length === 1, { what: "the subscription" });
+  await endRun(run, 1);
+  expect(typesOf(await rest)).toEqual(["text", "status"]);
 });
 
 test("a watch of many events leaves no listeners behind on the signal of its caller", async () => {

@@ -88,7 +88,7 @@ class ChildTransport implements Transport {
     child.stdout.on("data", (chunk: Buffer) => this.#receive(chunk));
     child.stderr.on("data", (chunk: Buffer) => this.#tail.add(chunk));
     // A write to a child that is gone fails here; the close that follows is what matters.
-    
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", this.#report);
     child.on("close", () => this.#end());
     return new Promise((resolve, reject) => {
       child.once("spawn", resolve);

@@ -36,12 +36,17 @@ describe("a session", () => {
     await using fixture = await startHttpFixture();
     await using host = testHost({ servers: { web: { url: fixture.url, headers: {} } } });
     await host.list(web, NEVER);
+    await until("the stream for notifications is open", () => fixture.openStreams() === 1);
     fixture.forgetSessions();
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) => callTool(host, web, "echo", { text: index })),
     );
     expect(answers.map(textIn)).toEqual(Array.from({ length: 20 }, (_, index) => String(index)));
     expect(fixture.requests.filter((request) => request === "POST initialize")).toHaveLength(2);
+    await until("of the two streams for notifications the old one is closed", () => {
+      const opened = fixture.requests.filter((request) => request === "GET ").length;
+      return opened === 2 && fixture.openStreams() === 1;
+    });
   });
 
   test("that the server forgot is replaced, and the call that met it runs once", async () => {

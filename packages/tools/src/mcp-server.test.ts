@@ -45,6 +45,15 @@ describe("sessions", () => {
     expect(await pids()).toHaveLength(2);
   });
 
+  test("a server that dies while it is being written to harms nobody", async () => {
+    await using host = testHost({ servers: { f: fixture() } });
+    await host.list(all, NEVER);
+    const calls = [callTool(host, all, "die"), callTool(host, all, "echo", { text: "x".repeat(5_000_000) })];
+    const outcomes = await Promise.all(calls);
+    expect(outcomes.map(({ isError }) => isError)).toEqual([true, true]);
+    expect(textIn(await callTool(host, all, "echo", { text: "again" }))).toBe("again");
+  });
+
   test("a server that dies again and again is left alone for a while", async () => {
     const { file, pids } = await startsFile();
     let now = 0;

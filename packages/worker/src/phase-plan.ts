@@ -75,7 +75,9 @@ export function toolsOfTurn(
 ): readonly ToolDefinition[] {
   const mayHandOff = handoffs < (decision.maxHandoffs ?? plan.maxHandoffs);
   const transfers = mayHandOff ? plan.handoffTools.map((tool) => tool.definition) : [];
-  return [...catalogue.tools, ...plan.clientTools, ...transfers]
+  // A name that the caller gave to its own function means that function.
+  const own = new Set(plan.clientTools.map((tool) => tool.name));
+  return [...catalogue.tools.filter((tool) => !own.has(tool.name)), ...plan.clientTools, ...transfers]
     .filter((tool) => allowsTool(decision, tool.name))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }

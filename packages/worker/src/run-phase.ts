@@ -46,6 +46,9 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
     takeoversMax: deps.config.limits.takeoversMax,
   });
   if (claimed.kind !== "claimed") return verdictOf(claimed);
+  const { phase, takeover, attempt } = claimed;
+  const { runId, epoch } = claimed.claim;
+  deps.log.debug({ runId, epoch, phase, attempt, takeover, model: entry.pool }, "claimed");
   using held = deps.claims.hold(claimed.claim, job);
   const session = new PhaseSession(claimed, held, deps);
   const why = await converseSafely(session, deps);

@@ -73,7 +73,8 @@ async function runOne(
     );
   }
   const definition = catalogue.tools.find((tool) => tool.name === call.name);
-  const marked = definition !== undefined && !definition.readOnly && !definition.idempotent;
+  // What is not in the list (its server was down then) may have effects for all that is known.
+  const marked = definition === undefined || (!definition.readOnly && !definition.idempotent);
   if (marked) {
     const marker: NewItem = { role: "control", parts: [{ type: "tool_started", callId: call.callId }] };
     if ((await session.write([marker], [])) === "lost") return "lost";

@@ -5,7 +5,7 @@ import { BatonError, parseRunSpec, type RunId, type RunSpec } from "@baton/core"
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { followRun } from "../follow-run.ts";
-import { demandRunnable } from "../local-worker.ts";
+import { demandKnown, demandRunnable } from "../local-worker.ts";
 
 export interface RunFlags {
   readonly model?: readonly string[];
@@ -25,7 +25,7 @@ export interface RunFlags {
 export async function run(input: string | undefined, flags: RunFlags): Promise<ExitCode> {
   const spec = parseRunSpec({ ...(await fileSpec(flags.spec)), ...flagSpec(input, flags) });
   await using context = await openCommand({ quiet: flags.json === true });
-  if (flags.detach !== true) await demandRunnable(context, spec);
+  await (flags.detach === true ? demandKnown : demandRunnable)(context, spec);
   const { runId } = await context.store.producer.submit(spec, { idempotencyKey: flags.idempotencyKey });
   if (flags.detach === true) return detached(context, runId, flags);
   return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });

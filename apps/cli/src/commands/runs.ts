@@ -8,6 +8,7 @@ import {
   type RunId,
   type RunStatus,
   runIdSchema,
+  type ToolCallPart,
   textOf,
 } from "@baton/core";
 import { listWorkers } from "@baton/store";
@@ -79,7 +80,7 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
     for (const part of item.parts) {
       const who = item.origin?.model ?? item.role;
       if (part.type === "tool_call")
-        out(`${who}: ⚙ ${clean(part.name)} ${shorten(JSON.stringify(part.arguments), 100)}\n`);
+        out(`${who}: ⚙ ${clean(part.name)} ${shorten(argumentsOf(part), 100)}\n`);
       if (part.type === "handoff") out(`${part.from} → ${part.to}: ${shorten(part.reason, 100)}\n`);
       if (part.type === "record") out(`${part.act}: ${shorten(JSON.stringify(part.detail), 120)}\n`);
     }
@@ -119,6 +120,10 @@ export function pause(ids: readonly string[], flags: JsonFlag): Promise<ExitCode
 
 export function resume(ids: readonly string[], flags: JsonFlag): Promise<ExitCode> {
   return control(ids, "resumed", flags, (context, id) => context.store.producer.resume(id));
+}
+
+function argumentsOf(call: ToolCallPart): string {
+  return call.arguments.kind === "object" ? JSON.stringify(call.arguments.value) : call.arguments.raw;
 }
 
 async function control(

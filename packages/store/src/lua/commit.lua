@@ -61,6 +61,7 @@ if handoff then
   set('attempts', '0')
   set('started', '')
   set('handoffs', int(run.more[2] + 1))
+  set('crashes', '0')
   set('turns', '0')
   set('usage', '0 0 0 0 0')
 end

@@ -16,12 +16,12 @@ export interface Watchers extends AsyncDisposable {
   all(id: RunId, after?: string): Promise<StampedEvent[]>;
 }
 
-export function openWatchers(redis: Redis, subscriber: Redis): Watchers {
+export function openWatchers(ledger: Ledger, subscriber: Redis): Watchers {
   const hub = new EventHub(subscriber);
   const watch: Watchers["watch"] = async function* (id, after, signal) {
     const patience = AbortSignal.timeout(WATCH_MS_MAX);
     const both = signal === undefined ? patience : AbortSignal.any([signal, patience]);
-    yield* watchRun(redis, hub, id, { after }, both);
+    yield* watchRun(ledger, hub, id, { after }, both);
     patience.throwIfAborted();
   };
   return {

@@ -13,6 +13,8 @@ export interface HttpFixture extends AsyncDisposable {
   readonly requests: readonly string[];
   /** Calls whose answer is still open. */
   openCalls(): number;
+  /** Streams for notifications that are open. */
+  openStreams(): number;
   /** As after a restart: every session is unknown. */
   forgetSessions(): void;
 }
@@ -22,6 +24,11 @@ export async function startHttpFixture(port = 0): Promise<HttpFixture> {
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const requests: string[] = [];
   const calls = new Set<ServerResponse>();
+  const streams = new Set<ServerResponse>();
+  const track = (response: ServerResponse, open: Set<ServerResponse>) => {
+    open.add(response);
+    response.once("close", () => open.delete(response));
+  };
   const cut = new WeakMap<StreamableHTTPServerTransport, ServerResponse>();
   // The head of the answer is written after the tool has begun.
   const cutCall = (transport: StreamableHTTPServerTransport) =>
@@ -41,10 +48,10 @@ export async function startHttpFixture(port = 0): Promise<HttpFixture> {
     }
     const transport = known ?? (await openSession(sessions, () => cutCall(transport)));
     if (methodOf(body) === "tools/call") {
-      calls.add(response);
-      response.once("close", () => calls.delete(response));
+      track(response, calls);
       cut.set(transport, response);
     }
+    if (request.method === "GET") track(response, streams);
     await transport.handleRequest(request, response, body);
   };
   const server = createServer((request, response) => {
@@ -61,6 +68,7 @@ export async function startHttpFixture(port = 0): Promise<HttpFixture> {
     port: address.port,
     requests,
     openCalls: () => calls.size,
+    openStreams: () => streams.size,
     forgetSessions: () => sessions.clear(),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();

@@ -1,0 +1,51 @@
+/** A snapshot of a run: its state, its conversation and the text that is coming in, as they are at one moment. */
+import { BatonError, type Run, type RunId, runEventSchema, type StampedEvent } from "@baton/core";
+import { z } from "zod";
+import { readItems } from "./claim-run.ts";
+import { runKeys } from "./keys.ts";
+import { assembleRun } from "./read-run.ts";
+import type { RunScript } from "./scripts.ts";
+
+/** A stream entry as Redis replies it: its id, and field and value in turn. */
+export type StreamEntry = [id: string, fields: string[]];
+
+/** The whole state at one moment, with the id of the last event that it covers. Throws `not_found`. */
+export async function takeSnapshot(run: RunScript, id: RunId): Promise<StampedEvent> {
+  const [fields, phases, spec, log, entries] = await run("read", [runKeys(id).run], ["all"]);
+  const found = assembleRun(id, fields, phases, spec);
+  if (found === undefined) {
+    throw new BatonError("not_found", `there is no run ${id}: it never was, or its retention has passed`);
+  }
+  // LRANGE and XRANGE reply arrays of this form by the protocol.
+  const events = (entries as StreamEntry[]).flatMap((entry) => readEntry(id, entry));
+  return {
+    id: events.at(-1)?.id ?? "0-0",
+    event: {
+      type: "snapshot",
+      epoch: found.run.epoch,
+      phase: found.run.phases.at(-1)?.seq ?? 0,
+      run: found.run,
+      items: readItems(id, log as string[]),
+      partialText: openText(found.run, events),
+    },
+  };
+}
+
+/** The text of the reply that is coming in: the deltas of this epoch since the last written turn. */
+function openText(run: Run, events: readonly StampedEvent[]): string {
+  let text = "";
+  for (const { event } of events) {
+    if (event.type === "turn" || event.type === "phase" || event.type === "status") text = "";
+    if (event.type === "text" && event.epoch === run.epoch) text += event.text;
+  }
+  return text;
+}
+
+const entrySchema = z.array(runEventSchema);
+
+/** The events of an entry; the id of each is the entry's and, behind a dot, its place in it. */
+export function readEntry(id: RunId, [entryId, fields]: StreamEntry): readonly StampedEvent[] {
+  const parsed = entrySchema.safeParse(JSON.parse(fields[1] ?? "null"));
+  if (parsed.success) return parsed.data.map((event, index) => ({ id: `${entryId}.${index}`, event }));
+  throw new BatonError("store_corrupt", `an event of ${id} cannot be read`, { cause: parsed.error });
+}
