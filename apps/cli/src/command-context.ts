@@ -4,6 +4,7 @@
  */
 import { type Config, toBatonError } from "@baton/core";
 import { startRedis } from "@baton/redis-embedded";
+import { describeUrl } from "@baton/store";
 import {
   type Environment,
   loadConfig,
@@ -49,7 +50,7 @@ export async function openCommand(options: { readonly quiet?: boolean } = {}): P
     config,
     terminal,
     store,
-    redis: hideSecret(redis.url),
+    redis: describeUrl(redis.url),
     ownsRedis: redis.kind === "started" || redis.kind === "docker" || redis.kind === "adopted",
     labelOf: (model) =>
       config.providers[model.split("/")[0] ?? ""]?.simulated ? `${model} [simulated]` : model,
@@ -73,8 +74,4 @@ function onceEach(terminal: Terminal): (error: Error) => void {
     said.add(error.message);
     terminal.err(`redis: ${error.message}\n`);
   };
-}
-
-function hideSecret(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//***@");
 }
