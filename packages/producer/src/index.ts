@@ -1,3 +1,4 @@
+export { type ConnectedProducer, type ConnectOptions, connectProducer } from "./connect-producer.ts";
 export { firstItems, userItem } from "./first-items.ts";
 export type {
   LocalFunctionTool,
