@@ -257,6 +257,7 @@ describe("what a claim reads:", () => {
     const run = defineScripts(ledger.redis);
     // As after a script flush: the LRANGE is answered first, and the old worker still writes before the claim.
     const late: RunScript = async (name, keys, args) => {
+      await ledger.redis.ping();
       await ledger.append(claim, { length: 1, items: [itemAt(1)], events: [] });
       return run(name, keys, args);
     };

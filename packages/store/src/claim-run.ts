@@ -1,6 +1,6 @@
 /**
- * `claim`: a worker takes a queue entry. The conversation is read by an LRANGE that is pipelined behind the
- * script; when a flushed script cache reorders the two, the lengths differ and it is read again.
+ * `claim`: a worker takes a queue entry. A short conversation comes with the reply of the script, which saves a
+ * command; a long one is read by an LRANGE behind it, since Lua would be slow to hand it over.
  */
 import {
   BatonError,
@@ -21,6 +21,9 @@ import type { RunScript, ScriptReply } from "./scripts.ts";
 
 /** The schema version that this code writes and the newest that it reads. */
 export const SCHEMA_VERSION = 1;
+
+/** A conversation of at most so many items comes with the claim; a longer one is read behind it. */
+const LOG_IN_REPLY_MAX = 64;
 
 /** The fence that every write of a worker carries (R2). */
 export interface Claim {
@@ -111,7 +114,7 @@ export async function claimRun(
 ): Promise<ClaimReply> {
   const { entry, claimId } = options;
   const known = specs.find(entry.runId);
-  const claiming = run(
+  const reply = await run(
     "claim",
     [runKeys(entry.runId).run],
     [
@@ -124,15 +127,12 @@ export async function claimRun(
       String(options.unfitGraceMs),
       String(options.takeoversMax),
       String(options.retentionMs),
+      String(LOG_IN_REPLY_MAX),
     ],
   );
-  const reading = redis.lrange(runKeys(entry.runId).log, 0, -1);
-  const [reply, log] = await Promise.all([claiming, reading]);
   switch (reply[0]) {
     case "claimed":
-      return readClaimed(redis, options, reply, log, (rev, text) =>
-        specs.take(entry.runId, rev, text, known),
-      );
+      return readClaimed(redis, options, reply, (rev, text) => specs.take(entry.runId, rev, text, known));
     case "ahead":
       return { kind: "ahead" };
     case "early":
@@ -150,7 +150,6 @@ async function readClaimed(
   redis: Redis,
   { entry, claimId }: ClaimOptions,
   reply: ScriptReply,
-  log: readonly string[],
   specOf: (rev: string, text: string) => RunSpec,
 ): Promise<Claimed> {
   const [
@@ -169,8 +168,11 @@ async function readClaimed(
     priority,
     attempts,
   ] = reply.map(String);
+  const log = reply.at(-1);
   const whole =
-    log.length === Number(length) ? log : await redis.lrange(runKeys(entry.runId).log, 0, Number(length) - 1);
+    Array.isArray(log) && log.length === Number(length)
+      ? log.map(String)
+      : await redis.lrange(runKeys(entry.runId).log, 0, Number(length) - 1);
   return {
     kind: "claimed",
     claim: { runId: entry.runId, pool: entry.pool, ticket: entry.ticket, epoch: Number(epoch), claimId },

@@ -37,7 +37,7 @@ type Draw =
   | { kind: "claim"; ticket: number; pool: "own" | "other"; again: boolean }
   | { kind: "append"; fence: Fence; offset: number; count: number; same: boolean; turn: boolean }
   | { kind: "commit"; fence: Fence; offset: number; count: number; turn: boolean; outcome: Outcome }
-  | { kind: "requeue"; stale: boolean }
+  | { kind: "requeue"; stale: "no" | "epoch" | "claim" }
   | { kind: "cancel" | "pause" | "expire" | "deadline_passes" | "time_comes" }
   | { kind: "resume"; answer: boolean; offset: number }
   | { kind: "retry"; stale: boolean; offset: number; pool: "same" | "own" | "other"; timeout: boolean };
@@ -87,7 +87,13 @@ const draw: fc.Arbitrary<Draw> = fc.oneof(
       kind: fc.constantFrom("cancel", "pause", "pause", "expire", "deadline_passes", "time_comes"),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("requeue" as const), stale: mostly(false, true) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("requeue" as const),
+      stale: mostly<"no" | "epoch" | "claim">("no", "epoch", "claim"),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant("resume" as const), answer: fc.boolean(), offset }),
@@ -233,8 +239,9 @@ async function resolve(
     }
     case "requeue": {
       const status = state.status === "running" ? "running" : "queued";
-      const epoch = state.epoch - (drawn.stale ? 1 : 0);
-      return { kind: "requeue", status, ticket: state.ticket, epoch, claimId: heldClaimId(run) };
+      const epoch = state.epoch - (drawn.stale === "epoch" ? 1 : 0);
+      const claimId = drawn.stale === "claim" ? newClaimId(systemIds) : heldClaimId(run);
+      return { kind: "requeue", status, ticket: state.ticket, epoch, claimId };
     }
     case "resume": {
       const length = run.log.length + drawn.offset;

@@ -110,6 +110,16 @@ describe("the state of an entry:", () => {
   });
 });
 
+test("a job that ended and was kept, by whatever hand, is no live entry", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  const entry = entryOf();
+  const data = { runId: entry.runId, ticket: 1 };
+  await queues.queueOf(ALPHA).add("phase", data, { jobId: `${entry.runId}-1`, removeOnComplete: false });
+  bull.work(ALPHA, async () => undefined);
+  await until(async () => (await queues.stateOf(entry)) === "finished", { what: "the end of the job" });
+});
+
 test("a queue's own stream of events is capped at 1,000", async () => {
   await using bull = openBull(redis.url);
   const { queues } = bull;

@@ -42,6 +42,7 @@ export const SCRIPTS = {
       "unfit_grace_ms",
       "takeovers_max",
       "ttl_ms",
+      "log_max",
     ],
     allowOom: true,
   },

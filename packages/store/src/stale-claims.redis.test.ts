@@ -131,6 +131,22 @@ test("a claim outlives a pause that is taken back, and hears of the pause while 
   expect(second).toEqual({ kind: "appended", length: 3, pausing: false });
 });
 
+test("a requeue of what is not exactly as it was seen changes nothing", async () => {
+  const { claim } = await running(ledger);
+  const seen = { ...claim, status: "running" as const };
+  const before = await dumpRedis(ledger.redis);
+  for (const other of [
+    { status: "queued" as const },
+    { ticket: claim.ticket + 1 },
+    { epoch: claim.epoch - 1 },
+    { claimId: newClaimId(systemIds) },
+  ]) {
+    const reply = await ledger.requeue(claim.runId, newOp(), { ...seen, ...other });
+    expect(reply).toEqual({ kind: "refused", status: "running" });
+  }
+  expect(await dumpRedis(ledger.redis)).toEqual(before);
+});
+
 test("one beat tells lost claims from those that hold, by their place among many", async () => {
   const claims: Claim[] = [];
   for (let count = 0; count < 5; count += 1) claims.push((await running(ledger)).claim);

@@ -13,8 +13,11 @@ import type { WorkerDeps } from "./worker-deps.ts";
 
 export const LOCK_MS = 4_000;
 const STALLED_CHECK_MS = 1_000;
-/** Seconds of a blocking read; new jobs wake it at once. */
-const DRAIN_DELAY_S = 30;
+/**
+ * Seconds of a blocking read. A new job wakes one idle worker at once; when that one is lost or frozen with the
+ * wake-up in its hands, the others learn of the job when their read ends, so it is no longer than a lock.
+ */
+const DRAIN_DELAY_S = LOCK_MS / 1_000;
 
 export interface PoolWorkerOptions {
   readonly pool: ModelId;

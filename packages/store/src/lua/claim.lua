@@ -1,14 +1,16 @@
 -- A worker takes a queue entry: judges the job, and when it is the run's own, makes a new fence.
 -- KEYS: run
--- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms
+-- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms,
+--       log_max
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
---         attempts}
+--         attempts, log}; log is the conversation when it has at most log_max items, else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
 local keys = keys_of(KEYS[1])
 local ticket, pool, claim = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local schema_version, known_rev, capabilities = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local log_max = tonumber(ARGV[10])
 
 local run = load_run(keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs', 'crashes',
   'takeovers', 'unfit_since', 'priority', 'needs')
@@ -26,8 +28,10 @@ local unfit_since, priority, has_needs = tonumber(run.more[10] or ''), run.more[
 local function reply(epoch, takeover)
   local spec = ''
   if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
+  local log = {}
+  if run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
   return { 'claimed', int(epoch), int(run.phase), int(run.len), rev, spec, tries, takeover, int(run.turns),
-    total_turns, handoffs, run.usage, priority, int(run.attempts) }
+    total_turns, handoffs, run.usage, priority, int(run.attempts), log }
 end
 
 -- R1: our own claim, sent again after a lost reply.
@@ -78,8 +82,21 @@ if takeover then
 end
 run.attempts = run.attempts + 1
 local started = run.started > 0 and run.started or now
-redis.call('HSET', keys.run, 'status', 'running', 'claim', claim, 'epoch', int(epoch), 'updated', int(now),
-  'attempts', int(run.attempts), 'started', int(started), 'crashes', int(crashes), 'takeovers', int(takeovers),
-  'not_before', '', 'unfit_since', '', 'missing', '')
+local fields = { 'status', 'running', 'claim', claim, 'epoch', int(epoch), 'updated', int(now), 'attempts',
+  int(run.attempts), 'started', int(started) }
+local function set(name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+if takeover then
+  set('crashes', int(crashes))
+  set('takeovers', int(takeovers))
+end
+if not_before then set('not_before', '') end
+if unfit_since then
+  set('unfit_since', '')
+  set('missing', '')
+end
+redis.call('HSET', keys.run, unpack(fields))
 move_status(keys, run.status, 'running', now)
 return reply(epoch, takeover and '1' or '0')

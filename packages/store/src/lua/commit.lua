@@ -15,7 +15,7 @@ local item_count = tonumber(ARGV[15])
 local first_item = 16
 local events = ARGV[first_item + item_count]
 
-local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns')
+local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns', 'crashes', 'tries')
 if not run then return { 'fenced', 'gone' } end
 local mark = int(ticket) .. '/' .. claim
 if run.more[1] == mark then return { 'duplicate', run.status, int(run.ticket), run.pool } end
@@ -26,15 +26,16 @@ if run.len ~= len then return { 'diverged' } end
 
 local now = now_ms()
 if events ~= '' then emit(keys, events) end
-local fields = { 'committed', mark, 'len', int(len + item_count), 'tries', tries }
+local fields = { 'committed', mark, 'len', int(len + item_count) }
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
 if item_count > 0 then
   redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_item + item_count - 1))
-  set('crashes', '0')
+  if run.more[4] and run.more[4] ~= '0' then set('crashes', '0') end
 end
+if run.more[5] ~= tries then set('tries', tries) end
 if is_turn then
   run.turns, run.usage = run.turns + 1, usage
   set('total_turns', int(run.more[3] + 1))

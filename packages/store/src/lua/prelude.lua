@@ -155,10 +155,14 @@ end
 -- set along; `quiet` leaves out the status event, where another event tells the same.
 local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
   local epoch, ticket = run.epoch + 1, run.ticket + 1
-  local not_before = delay_ms > 0 and int(now + delay_ms) or ''
   redis.call('HSET', keys.run, 'status', 'queued', 'epoch', int(epoch), 'ticket', int(ticket), 'claim', '',
-    'pool', pool, 'updated', int(now), 'pausing', '', 'reason', '', 'unfit_since', '', 'missing', '',
-    'not_before', not_before, unpack(fields))
+    'pool', pool, 'updated', int(now), unpack(fields))
+  if run.status ~= 'running' then
+    -- A claim clears what hinders a start; from any other status it may stand there still.
+    redis.call('HSET', keys.run, 'reason', '', 'unfit_since', '', 'missing', '', 'not_before', '')
+  end
+  if run.pausing then redis.call('HSET', keys.run, 'pausing', '') end
+  if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', int(now + delay_ms)) end
   move_status(keys, run.status, 'queued', now)
   if not is_live(run.status) then
     enter_pool(keys, pool, now)
