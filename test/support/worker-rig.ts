@@ -7,6 +7,7 @@ import {
   capabilitiesOf,
   type IdSource,
   parseConfig,
+  randomPool,
   type ToolHost,
 } from "@baton/core";
 import { Producer } from "@baton/producer";
@@ -21,7 +22,7 @@ import {
 import { ModelWorker } from "@baton/worker";
 import { pino } from "pino";
 
-export const systemIds: IdSource = { now: () => Date.now(), random: (size) => randomBytes(size) };
+export const systemIds: IdSource = { now: () => Date.now(), random: randomPool(randomBytes) };
 
 export interface Rig extends AsyncDisposable {
   readonly ledger: Ledger;

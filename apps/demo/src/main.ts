@@ -13,6 +13,7 @@ import { demoFolder } from "./show/demo-folder.ts";
 import { openProgress } from "./show/progress.ts";
 import { runDemo } from "./show/run-demo.ts";
 import { sayTable, sayVerdict, sayWhere } from "./show/summary.ts";
+import { resultLine } from "./show/text-file.ts";
 
 const USAGE = "usage: npm run demo [-- --json]\n";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -26,14 +27,18 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const interrupted = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => interrupted.abort(new Interrupted(signal));
+  let received: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    received ??= signal;
+    interrupted.abort();
+  };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
     return await show(flags.json, interrupted.signal);
   } catch (thrown) {
-    if (thrown instanceof Interrupted) {
-      process.stderr.write("Stopped; nothing of the demo runs any more.\n");
-      return 128 + constants.signals[thrown.signal];
+    if (received !== undefined) {
+      process.stderr.write("Stopped: nothing of the demo runs any more.\n");
+      return 128 + constants.signals[received];
     }
     const { code, message } = toBatonError(thrown);
     process.stderr.write(`demo: ${message}\n`);
@@ -56,7 +61,7 @@ async function show(json: boolean, signal: AbortSignal): Promise<number> {
   sayTable(outcome, progress);
   sayVerdict(outcome, progress);
   sayWhere(folder, progress);
-  if (json) for (const { result } of outcome.runs) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (json) for (const run of outcome.runs) process.stdout.write(resultLine(run));
   return isGood(outcome) ? 0 : 1;
 }
 
@@ -67,14 +72,5 @@ function readFlags(args: readonly string[]): { readonly json: boolean } | undefi
   } catch {
     // What is wrong with them is said by the usage.
     return undefined;
-  }
-}
-
-class Interrupted extends Error {
-  override readonly name = "Interrupted";
-  readonly signal: NodeJS.Signals;
-  constructor(signal: NodeJS.Signals) {
-    super(`interrupted by ${signal}`);
-    this.signal = signal;
   }
 }

@@ -11,7 +11,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import { BatonError, type IdSource } from "@baton/core";
+import { BatonError, type IdSource, randomPool } from "@baton/core";
 import { z } from "zod";
 
 export interface Environment {
@@ -44,7 +44,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
 }
 
 /** The clock and the randomness of the machine. */
-export const systemIds: IdSource = { now: () => Date.now(), random: (size) => randomBytes(size) };
+export const systemIds: IdSource = { now: () => Date.now(), random: randomPool(randomBytes) };
 
 function present(value: string | undefined): string | undefined {
   return value === "" ? undefined : value;

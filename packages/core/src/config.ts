@@ -3,10 +3,11 @@
  * code: a request names configured servers and functions, it never brings its own.
  */
 import { z } from "zod";
+import { describeIssues } from "./describe-issues.ts";
 import { BatonError } from "./error.ts";
 import { modelIdSchema } from "./model-id.ts";
 import { type Policy, policyRulesSchema } from "./policy.ts";
-import { describeIssues, modelSettingsSchema } from "./spec.ts";
+import { modelSettingsSchema } from "./spec.ts";
 
 /** How a provider is reached. Keys are named by their environment variable and never stand in the file. */
 export const providerConfigSchema = z.strictObject({

@@ -1,4 +1,5 @@
 export * from "./config.ts";
+export * from "./describe-issues.ts";
 export * from "./error.ts";
 export * from "./event.ts";
 export * from "./handoff.ts";
@@ -8,6 +9,7 @@ export * from "./model-adapter.ts";
 export * from "./model-id.ts";
 export * from "./needs.ts";
 export * from "./policy.ts";
+export * from "./random-pool.ts";
 export * from "./result.ts";
 export * from "./run.ts";
 export * from "./spec.ts";

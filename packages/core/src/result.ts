@@ -101,7 +101,8 @@ export function isSettled(run: Run): boolean {
 function toolsCalled(items: readonly Item[]): string[] {
   const names = new Set<string>();
   for (const item of items) {
-    if (item.role !== "assistant") continue;
+    // A reply has an origin; without one, the assistant's item was submitted with the run.
+    if (item.role !== "assistant" || item.origin === undefined) continue;
     for (const part of item.parts) if (part.type === "tool_call") names.add(part.name);
   }
   return [...names].filter((name) => !name.startsWith("transfer_to_"));

@@ -3,6 +3,7 @@
  * fails with a sentence that names the field and the bound, and nothing is written.
  */
 import { z } from "zod";
+import { describeIssues } from "./describe-issues.ts";
 import { BatonError } from "./error.ts";
 import { type ModelId, modelIdSchema } from "./model-id.ts";
 
@@ -213,14 +214,6 @@ export function parseRunSpec(value: unknown): RunSpec {
   throw new BatonError("invalid_spec", `invalid run spec: ${describeIssues(parsed.error)}`, {
     cause: parsed.error,
   });
-}
-
-/** The issues of a zod error in one line: `model.0: a model id is provider/model, …; input: …`. */
-export function describeIssues(error: z.ZodError): string {
-  return error.issues
-    .slice(0, 5)
-    .map((issue) => (issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`))
-    .join("; ");
 }
 
 export interface ModelEntry {

@@ -77,7 +77,8 @@ function fromQueued(state: Queued, event: RunTransition): TransitionResult {
     case "claim":
       return moved({ ...fence(state), status: "running", pausing: false });
     case "requeue":
-      return enqueue(state, event);
+      // A run that waits for its time keeps waiting for it.
+      return enqueue(state, { notBefore: state.notBefore, ...event });
     case "pause":
       return moved({ ...fence(state), status: "waiting", reason: "paused" });
     case "cancel":
@@ -150,7 +151,7 @@ function fence(state: RunState): Pick<RunState, "epoch" | "ticket" | "pool"> {
 
 function enqueue(
   state: RunState,
-  to: { readonly pool?: ModelId; readonly notBefore?: number },
+  to: { readonly pool?: ModelId; readonly notBefore?: number | undefined },
 ): TransitionResult {
   return moved({
     epoch: state.epoch + 1,

@@ -3,7 +3,7 @@
  * closes what it opened. This is the one place of the package that takes the machine's clock and randomness.
  */
 import { randomBytes } from "node:crypto";
-import type { IdSource } from "@baton/core";
+import { type IdSource, randomPool } from "@baton/core";
 import {
   checkRedis,
   createLedger,
@@ -43,7 +43,7 @@ export async function connectProducer(options: ConnectOptions): Promise<Connecte
   const ledger = createLedger(connection, { retentionMs: (options.retentionDays ?? 7) * DAY_MS });
   const queues = new PoolQueues(connection, onError);
   const hub = new EventHub(openBlockingConnection({ url, onError }));
-  const ids: IdSource = { now: () => Date.now(), random: (size) => randomBytes(size) };
+  const ids: IdSource = { now: () => Date.now(), random: randomPool(randomBytes) };
   return {
     producer: new Producer({ ledger, queues, hub, ids }),
     async [Symbol.asyncDispose]() {

@@ -1,10 +1,12 @@
 import { newClaimId } from "@baton/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
-import { claimRun, SpecCache } from "./claim-run.ts";
+import { type ClaimCaches, claimRun, SpecCache } from "./claim-run.ts";
+import { ConversationCache, type KeptConversation } from "./conversation-cache.ts";
+import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { defineScripts, type RunScript } from "./scripts.ts";
+import { defineScripts } from "./scripts.ts";
 import { dumpRedis } from "./testing/dump-redis.ts";
 import {
   ALPHA,
@@ -252,38 +254,57 @@ describe("what a claim reads:", () => {
     });
   });
 
-  test("an item that comes between the reading and the claim is read again", async () => {
-    const { claim } = await running(ledger);
-    const run = defineScripts(ledger.redis);
-    // As after a script flush: the LRANGE is answered first, and the old worker still writes before the claim.
-    const late: RunScript = async (name, keys, args) => {
-      await ledger.redis.ping();
-      await ledger.append(claim, { length: 1, items: [itemAt(1)], events: [] });
-      return run(name, keys, args);
-    };
-    const reply = await claimRun(ledger.redis, late, new SpecCache(1), {
-      entry: claim,
+  const claimWith = (entry: QueueEntry, caches: ClaimCaches) =>
+    claimRun(ledger.redis, defineScripts(ledger.redis), caches, {
+      entry,
       claimId: newClaimId(systemIds),
       capabilities: new Set(),
       unfitGraceMs: 0,
       takeoversMax: 5,
       retentionMs: 0,
     });
-    expect(reply).toMatchObject({ kind: "claimed", items: [itemAt(0), itemAt(1)] });
+  const emptyCaches = (): ClaimCaches => ({
+    specs: new SpecCache(1),
+    conversations: new ConversationCache(),
+  });
+
+  test("a conversation that is too long for the reply is read behind the claim", async () => {
+    const { claim } = await running(ledger);
+    const items = Array.from({ length: 200 }, (_, index) => itemAt(index + 1));
+    await ledger.append(claim, { length: 1, items, events: [] });
+    const reply = await claimWith(claim, emptyCaches());
+    expect(reply).toMatchObject({ kind: "claimed", items: [itemAt(0), ...items] });
+  });
+
+  test("a kept conversation is used while its commit is the last write, and read again otherwise", async () => {
+    const { claim } = await running(ledger);
+    await ledger.commit(claim, {
+      length: 1,
+      items: [itemAt(1)],
+      outcome: { kind: "requeue", delayMs: 0, tries: 0 },
+      events: [],
+    });
+    const entry = { ...claim, ticket: 2 };
+    const mark = `1/${claim.claimId}`;
+    const kept = [itemAt(0), itemAt(1)];
+    const claimKeeping = (kept: KeptConversation) => {
+      const caches = emptyCaches();
+      caches.conversations.keep(claim.runId, kept);
+      return claimWith(entry, caches);
+    };
+    const otherMark = await claimKeeping({ mark: "1/another", items: kept });
+    expect(otherMark.kind === "claimed" && otherMark.items).not.toBe(kept);
+    const used = await claimKeeping({ mark, items: kept });
+    expect(used.kind === "claimed" && used.items).toBe(kept);
+    if (used.kind !== "claimed") throw new Error("the entry should have been claimed");
+    await ledger.append(used.claim, { length: 2, items: [itemAt(2)], events: [] });
+    const grown = await claimKeeping({ mark, items: kept });
+    expect(grown).toMatchObject({ kind: "claimed", items: [itemAt(0), itemAt(1), itemAt(2)] });
   });
 
   test("a spec that leaves the cache while a claim is under way is not lost to it", async () => {
-    const run = defineScripts(ledger.redis);
-    const specs = new SpecCache(1);
-    const claim = (entry: Awaited<ReturnType<typeof createQueued>>) =>
-      claimRun(ledger.redis, run, specs, {
-        entry,
-        claimId: newClaimId(systemIds),
-        capabilities: new Set(),
-        unfitGraceMs: 0,
-        takeoversMax: 5,
-        retentionMs: 0,
-      });
+    const caches = emptyCaches();
+    const claim = (entry: QueueEntry) => claimWith(entry, caches);
     const [first, second] = [await createQueued(ledger), await createQueued(ledger)];
     await claim(first);
     // The reply for `second` comes first and takes the only place, after `first` was asked for without its spec.

@@ -14,6 +14,7 @@ import {
   type Usage,
 } from "@baton/core";
 import type { Redis } from "ioredis";
+import type { ConversationCache, KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
 import { parseUsage } from "./run-record.ts";
@@ -106,14 +107,21 @@ export class SpecCache {
   }
 }
 
+/** What a process remembers between its claims. */
+export interface ClaimCaches {
+  readonly specs: SpecCache;
+  readonly conversations: ConversationCache;
+}
+
 export async function claimRun(
   redis: Redis,
   run: RunScript,
-  specs: SpecCache,
+  caches: ClaimCaches,
   options: ClaimOptions,
 ): Promise<ClaimReply> {
   const { entry, claimId } = options;
-  const known = specs.find(entry.runId);
+  const known = caches.specs.find(entry.runId);
+  const kept = caches.conversations.take(entry.runId);
   const reply = await run(
     "claim",
     [runKeys(entry.runId).run],
@@ -128,11 +136,14 @@ export async function claimRun(
       String(options.takeoversMax),
       String(options.retentionMs),
       String(LOG_IN_REPLY_MAX),
+      kept === undefined ? "" : `${kept.mark} ${kept.items.length}`,
     ],
   );
   switch (reply[0]) {
     case "claimed":
-      return readClaimed(redis, options, reply, (rev, text) => specs.take(entry.runId, rev, text, known));
+      return readClaimed(redis, options, reply, kept, (rev, text) =>
+        caches.specs.take(entry.runId, rev, text, known),
+      );
     case "ahead":
       return { kind: "ahead" };
     case "early":
@@ -150,6 +161,7 @@ async function readClaimed(
   redis: Redis,
   { entry, claimId }: ClaimOptions,
   reply: ScriptReply,
+  kept: KeptConversation | undefined,
   specOf: (rev: string, text: string) => RunSpec,
 ): Promise<Claimed> {
   const [
@@ -168,16 +180,11 @@ async function readClaimed(
     priority,
     attempts,
   ] = reply.map(String);
-  const log = reply.at(-1);
-  const whole =
-    Array.isArray(log) && log.length === Number(length)
-      ? log.map(String)
-      : await redis.lrange(runKeys(entry.runId).log, 0, Number(length) - 1);
   return {
     kind: "claimed",
     claim: { runId: entry.runId, pool: entry.pool, ticket: entry.ticket, epoch: Number(epoch), claimId },
     spec: specOf(rev ?? "", spec ?? ""),
-    items: readItems(entry.runId, whole),
+    items: await itemsOf(redis, entry.runId, Number(length), reply.at(-1), kept),
     phase: Number(phase),
     tries: Number(tries),
     takeover: takeover === "1",
@@ -188,6 +195,19 @@ async function readClaimed(
     priority: Number(priority),
     attempt: Number(attempts),
   };
+}
+
+/** The conversation: as this process kept it, as it came with the reply, or read behind it. */
+async function itemsOf(
+  redis: Redis,
+  runId: RunId,
+  length: number,
+  log: unknown,
+  kept: KeptConversation | undefined,
+): Promise<readonly Item[]> {
+  if (log === "known" && kept !== undefined) return kept.items;
+  if (Array.isArray(log) && log.length === length) return readItems(runId, log.map(String));
+  return readItems(runId, await redis.lrange(runKeys(runId).log, 0, length - 1));
 }
 
 /** Parses log entries, and checks that each stands in the place that it names. */

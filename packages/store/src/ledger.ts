@@ -2,7 +2,7 @@
  * The ledger: all that may be done to runs in Redis, as functions bound to one connection. Each state change is
  * one script (R1); which job follows a change is told by its reply, and adding it is the caller's next line.
  */
-import type { OperationId, RunEvent, RunId, RunStatus } from "@baton/core";
+import type { Item, OperationId, RunEvent, RunId, RunStatus } from "@baton/core";
 import type { Redis } from "ioredis";
 import { type Claim, type ClaimOptions, claimRun, SpecCache } from "./claim-run.ts";
 import {
@@ -16,12 +16,20 @@ import {
   retryRun,
   type Seen,
 } from "./control-run.ts";
+import { ConversationCache } from "./conversation-cache.ts";
 import { type CreateRun, createRun } from "./create-run.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { countRuns, glanceAt, listRunIds, readConversation, readRun } from "./read-run.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
-import { type Append, appendItems, type Commit, commitClaim, eventsOf } from "./write-claim.ts";
+import {
+  type Append,
+  appendItems,
+  type Commit,
+  type CommitReply,
+  commitClaim,
+  eventsOf,
+} from "./write-claim.ts";
 
 const SPECS_KEPT_MAX = 5_000;
 
@@ -58,17 +66,28 @@ export type Ledger = ReturnType<typeof createLedger>;
 
 /** `run` calls the scripts on `redis`; tests pass one that loses or repeats calls. */
 export function createLedger(redis: Redis, options: LedgerOptions, run: RunScript = defineScripts(redis)) {
-  const specs = new SpecCache(SPECS_KEPT_MAX);
+  const caches = { specs: new SpecCache(SPECS_KEPT_MAX), conversations: new ConversationCache() };
   // Redis takes whole milliseconds only, and a script that it stops there would be half done.
   const retentionMs = Math.ceil(options.retentionMs);
   return {
     redis,
     create: (create: CreateRun) => createRun(run, create),
     claim: (claim: Omit<ClaimOptions, "retentionMs">) =>
-      claimRun(redis, run, specs, { ...claim, retentionMs }),
+      claimRun(redis, run, caches, { ...claim, retentionMs }),
     append: (claim: Claim, append: Append) => appendItems(run, claim, append),
-    commit: (claim: Claim, commit: Omit<Commit, "retentionMs">) =>
-      commitClaim(run, claim, { ...commit, retentionMs }),
+    /** `before` is the conversation that the items continue: kept for the next claim, if that comes here. */
+    async commit(
+      claim: Claim,
+      commit: Omit<Commit, "retentionMs">,
+      before?: readonly Item[],
+    ): Promise<CommitReply> {
+      const reply = await commitClaim(run, claim, { ...commit, retentionMs });
+      if (before !== undefined && reply.kind === "committed" && reply.status === "queued") {
+        const mark = `${claim.ticket}/${claim.claimId}`;
+        caches.conversations.keep(claim.runId, { mark, items: [...before, ...commit.items] });
+      }
+      return reply;
+    },
     cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, retentionMs),
     pause: (id: RunId, op: OperationId) => pauseRun(run, id, op),
     resume: (id: RunId, op: OperationId, answer?: Answer) => resumeRun(run, id, op, answer),

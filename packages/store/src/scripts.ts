@@ -43,6 +43,7 @@ export const SCRIPTS = {
       "takeovers_max",
       "ttl_ms",
       "log_max",
+      "known_log",
     ],
     allowOom: true,
   },

@@ -123,13 +123,17 @@ export class PhaseSession {
     return this.#inOrder(async () => {
       if (this.#lost) return { kind: "lost" };
       const { claim } = this.held;
-      const committing = this.#deps.ledger.commit(claim, {
-        length: this.#items.length,
-        items: this.#place(items),
-        turn: this.#turnOf(reply),
-        outcome,
-        events: this.#withPending(events),
-      });
+      const committing = this.#deps.ledger.commit(
+        claim,
+        {
+          length: this.#items.length,
+          items: this.#place(items),
+          turn: this.#turnOf(reply),
+          outcome,
+          events: this.#withPending(events),
+        },
+        this.#items,
+      );
       // Not a condition and not an order: claim judges whatever lands (see ARCHITECTURE, commit and enqueue).
       const next = this.#nextEntry(outcome);
       const adding = next === undefined ? undefined : this.#deps.enqueue(next.entry, next.options);

@@ -72,7 +72,7 @@ export function isGood({ runs, purchases, strike }: DemoOutcome): boolean {
   );
 }
 
-/** Replies that were lost, asked for before the kill, and asked for again by a run which the dead worker had. */
+/** Replies that were lost, asked for again by a run which the dead worker had, and asked for before it went on. */
 function inFlight(
   journal: readonly JournalEntry[],
   replies: ReadonlyMap<string, RunId>,
@@ -85,7 +85,8 @@ function inFlight(
   }
   return journal.filter(({ at, fingerprint, responseId }) => {
     const runId = answered.get(fingerprint);
-    return at <= strike.at && !replies.has(responseId) && runId !== undefined && strike.runs.has(runId);
+    const wentOnAfterMs = runId === undefined ? undefined : strike.runs.get(runId);
+    return !replies.has(responseId) && wentOnAfterMs !== undefined && at <= strike.at + wentOnAfterMs;
   }).length;
 }
 

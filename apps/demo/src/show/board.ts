@@ -4,7 +4,7 @@
  */
 import { shorten } from "./layout.ts";
 import type { Progress, Screen, Style } from "./progress.ts";
-import { labelOf, type RunView } from "./run-view.ts";
+import { labelOf, type RunView, type Step } from "./run-view.ts";
 
 const DRAW_MS = 80;
 const TOPIC_WIDTH = 18;
@@ -34,7 +34,7 @@ export class Board implements Progress {
     this.#screen.write(`${this.#erasing()}${text}\n${this.#drawing()}`);
   }
 
-  show(view: RunView): void {
+  show({ view }: Step): void {
     this.#views.set(view.topic, view);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;

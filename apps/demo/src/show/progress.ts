@@ -5,15 +5,15 @@
 import { styleText } from "node:util";
 import { Board } from "./board.ts";
 import { EventLines } from "./event-lines.ts";
-import type { RunView } from "./run-view.ts";
+import type { Step } from "./run-view.ts";
 
 export type Style = Parameters<typeof styleText>[0];
 
 export interface Progress extends Disposable {
   /** A line that stays. */
   say(line: string, style?: Style): void;
-  /** What a run does now; `line` is what has just happened, if it is worth a line. */
-  show(view: RunView, line: string | undefined): void;
+  /** What a run has just done, and does now. */
+  show(step: Step): void;
 }
 
 /** A stream, and what is known of who reads it. */

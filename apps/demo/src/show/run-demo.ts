@@ -14,9 +14,9 @@ import { Crew } from "./crew.ts";
 import { type DemoFolder, demoConfig, prepareFolder } from "./demo-folder.ts";
 import { startPrivateRedis } from "./private-redis.ts";
 import type { Progress } from "./progress.ts";
-import { advance, firstView, labelOf, type RunView } from "./run-view.ts";
+import { advance, firstView, labelOf, type RunView, silent } from "./run-view.ts";
 import { Strike } from "./strike.ts";
-import { textFile } from "./text-file.ts";
+import { resultLine, textFile } from "./text-file.ts";
 
 export interface DemoOptions {
   readonly folder: DemoFolder;
@@ -124,7 +124,7 @@ async function submit(
     topics.set(runId, topic);
     const view = firstView(topic, RESEARCH_MODEL);
     views.set(runId, view);
-    progress.show(view, undefined);
+    progress.show(silent(view));
   }
   progress.say(`${topics.size} runs are submitted.`);
   return topics;
@@ -152,14 +152,14 @@ async function followRun(show: Show, runId: RunId, signal: AbortSignal): Promise
     if (view === undefined) continue;
     const step = advance(view, event, crew.workerOf(runId, event.epoch));
     views.set(runId, step.view);
-    strike?.saw(runId, event);
-    progress.show(step.view, step.line);
+    const isSaid = strike?.saw(runId, event) === true;
+    progress.show(isSaid ? silent(step.view) : step);
     strike?.consider();
   }
 }
 
 async function writeFiles(folder: DemoFolder, { runs }: DemoOutcome): Promise<void> {
-  await writeFile(folder.resultsFile, runs.map(({ result }) => `${JSON.stringify(result)}\n`).join(""));
+  await writeFile(folder.resultsFile, runs.map(resultLine).join(""));
   for (const run of runs) await writeFile(join(folder.textsFolder, `${run.topic.id}.md`), textFile(run));
 }
 

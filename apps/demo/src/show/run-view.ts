@@ -26,6 +26,8 @@ export interface RunView {
 
 export interface Step {
   readonly view: RunView;
+  /** The model that did it. */
+  readonly by: string;
   /** What is worth a line of its own. */
   readonly line: string | undefined;
 }
@@ -58,20 +60,17 @@ export function advance(view: RunView, event: RunEvent, worker: string | undefin
     case "phase":
       return beginPhase(view, event, worker);
     case "text":
-      return { view: write(view, event.text), line: view.incoming === 0 ? "✎ writes" : undefined };
+      return silent(write(view, event.text));
     case "turn":
-      return silent({ ...view, turns: view.turns + 1, incoming: 0, activity: "…" });
+      return silent({ ...view, turns: view.turns + 1, incoming: 0 });
     case "tool_start":
       return told({ ...view, toolCalls: view.toolCalls + 1 }, `⚙ ${callOf(event)}`);
     case "tool_end":
       return event.isError
         ? told(view, `✗ ${event.name}: ${shorten(oneLine(event.preview), REASON_CHARS)}`)
-        : silent({ ...view, activity: "…" });
-    case "handoff": {
-      const line = `→ hands over to ${labelOf(event.to)}: ${shorten(oneLine(event.reason), REASON_CHARS)}`;
-      const next = { ...view, state: "waiting", model: event.to, worker: undefined, turns: 0 } as const;
-      return { view: { ...next, incoming: 0, activity: "waits for a worker" }, line };
-    }
+        : silent(view);
+    case "handoff":
+      return handOver(view, event);
     case "notice":
       return told(view, `! ${event.code}: ${shorten(oneLine(event.message), REASON_CHARS)}`);
     case "status":
@@ -85,7 +84,7 @@ export function advance(view: RunView, event: RunEvent, worker: string | undefin
 
 /** The worker that had the run is dead; nobody has taken it over yet. */
 export function loseWorker(view: RunView): RunView {
-  const activity = `✂ ${view.worker ?? "its worker"} is dead; another will go on`;
+  const activity = `${view.worker ?? "its worker"} is dead; another will go on`;
   return { ...view, state: "lost", worker: undefined, incoming: 0, activity };
 }
 
@@ -99,20 +98,33 @@ function beginPhase(
   const next = { ...view, state: "working", model, worker, epoch, phase, turns, incoming: 0 } as const;
   const place = worker === undefined ? "" : ` at ${worker}`;
   const goesOn = takeover || attempt > 1;
-  return told(next, goesOn ? `↻ goes on${place} from turn ${turns + 1}` : `▶ begins${place}`);
+  const activity = goesOn ? `↻ goes on from turn ${turns + 1}` : "▶ begins";
+  const line = goesOn ? `↻ goes on${place} from turn ${turns + 1}` : `▶ begins${place}`;
+  return { view: { ...next, activity }, by: model, line };
+}
+
+function handOver(view: RunView, { from, to }: Extract<RunEvent, { type: "handoff" }>): Step {
+  const next = { ...view, state: "waiting", model: to, worker: undefined, turns: 0, incoming: 0 } as const;
+  return {
+    view: { ...next, activity: "waits for a worker" },
+    by: from,
+    line: `→ hands over to ${labelOf(to)}`,
+  };
 }
 
 function write(view: RunView, text: string): RunView {
   const incoming = view.incoming + text.length;
-  return { ...view, incoming, activity: `✎ writes, ${counted(incoming, "character")}` };
+  return { ...view, incoming, activity: `✎ ${counted(incoming, "character")}` };
 }
 
 function changeStatus(view: RunView, event: Extract<RunEvent, { type: "status" }>): Step {
   const { status, model, reason, error } = event;
   const next = { ...view, state: stateOf(status), model };
   switch (status) {
-    case "succeeded":
-      return told({ ...next, worker: undefined }, `✓ done, with ${counted(view.toolCalls, "tool call")}`);
+    case "succeeded": {
+      const activity = `done, with ${counted(view.toolCalls, "tool call")}`;
+      return { view: { ...next, worker: undefined, activity }, by: model, line: `✓ ${activity}` };
+    }
     case "failed":
     case "cancelled":
       return told(next, `✗ ${status}: ${oneLine(error?.message ?? reason ?? "")}`);
@@ -146,9 +158,10 @@ function callOf({ name, arguments: text }: Extract<RunEvent, { type: "tool_start
 }
 
 function told(view: RunView, line: string): Step {
-  return { view: { ...view, activity: line }, line };
+  return { view: { ...view, activity: line }, by: view.model, line };
 }
 
-function silent(view: RunView): Step {
-  return { view, line: undefined };
+/** What shows in the run's own state alone. */
+export function silent(view: RunView): Step {
+  return { view, by: view.model, line: undefined };
 }

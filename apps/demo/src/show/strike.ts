@@ -8,7 +8,7 @@ import type { Producer } from "@baton/producer";
 import type { Crew } from "./crew.ts";
 import { counted, duration } from "./layout.ts";
 import type { Progress } from "./progress.ts";
-import { loseWorker, type RunView } from "./run-view.ts";
+import { loseWorker, type RunView, silent } from "./run-view.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
 export interface StrikeOptions {
@@ -49,11 +49,11 @@ export class Strike {
     this.#striking.catch(() => undefined);
   }
 
-  /** Sees each event, for the first sign of life of a run that was lost. */
-  saw(runId: RunId, event: RunEvent): void {
+  /** Sees each event. Whether it was the first sign of life of a run that was lost; then that was said. */
+  saw(runId: RunId, event: RunEvent): boolean {
     const epoch = this.#epochs.get(runId);
-    if (event.type !== "phase" || epoch === undefined || event.epoch <= epoch) return;
-    if (this.#wentOnAfterMs.has(runId)) return;
+    if (event.type !== "phase" || epoch === undefined || event.epoch <= epoch) return false;
+    if (this.#wentOnAfterMs.has(runId)) return false;
     const { crew, views, progress, now } = this.#options;
     const afterMs = now() - this.#at;
     this.#wentOnAfterMs.set(runId, afterMs);
@@ -64,6 +64,7 @@ export class Strike {
       `↻ run ${view?.topic} goes on at ${place} from ${turn}, ${duration(afterMs)} after the kill`,
       "yellow",
     );
+    return true;
   }
 
   /** Undefined when the moment never came. */
@@ -92,13 +93,13 @@ export class Strike {
       `✂ SIGKILL ${victim.name} (pid ${victim.pid}) in the middle of ${counted(lost.length, "phase")}: ${topics}`,
       ["bold", "red"],
     );
-    for (const view of lost) progress.show(view, undefined);
+    for (const view of lost) progress.show(silent(view));
   }
 }
 
 /**
- * A third of the research is done, and the victim has at least two phases, one of them with a reply in the ledger.
- * When no phase is left to be taken, one is enough.
+ * A third of the research is done, and the victim has at least two phases, all with replies in the ledger that must
+ * not be bought again. When no phase is left to be taken, one is enough.
  */
 function isMoment({ victim, crew, views }: StrikeOptions): boolean {
   const all = [...views.values()];
@@ -109,5 +110,5 @@ function isMoment({ victim, crew, views }: StrikeOptions): boolean {
     return view?.state === "working" && view.epoch === epoch ? [view] : [];
   });
   const isLast = !all.some((view) => view.state === "waiting" && view.model === victim.model);
-  return held.some((view) => view.turns > 0) && held.length >= (isLast ? 1 : 2);
+  return held.length >= (isLast ? 1 : 2) && held.every((view) => view.turns > 0);
 }

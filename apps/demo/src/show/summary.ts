@@ -12,12 +12,13 @@ const GOOD = "green";
 const BAD = ["bold", "red"] as const;
 
 export function sayTable({ runs }: DemoOutcome, progress: Progress): void {
-  const [head, ...lines] = columns([HEAD, ...runs.map(rowOf)], NUMBERS);
+  const [head, ...lines] = columns([HEAD, ...runs.map(rowOf), sumOf(runs)], NUMBERS);
   progress.say("");
   progress.say(head ?? "", "bold");
   for (const [index, line] of lines.entries()) {
-    const { status } = runs[index]?.result ?? {};
-    progress.say(line, status === "succeeded" ? undefined : BAD);
+    const run = runs[index];
+    const isBad = run !== undefined && run.result.status !== "succeeded";
+    progress.say(line, run === undefined ? "dim" : isBad ? BAD : undefined);
   }
 }
 
@@ -28,12 +29,32 @@ function rowOf({ topic, result, toolUses, takeovers, workedMs }: RunOutcome): st
     topic.id,
     `${names.join(" → ")} [simulated]`,
     grouped(result.phases.length),
-    grouped(result.phases.reduce((sum, phase) => sum + phase.turns, 0)),
+    grouped(turnsOf(result)),
     grouped(toolUses.length),
     grouped(result.usage.input_tokens),
     grouped(result.usage.output_tokens),
     duration(workedMs),
   ];
+}
+
+function sumOf(runs: readonly RunOutcome[]): string[] {
+  const sum = (value: (run: RunOutcome) => number): string =>
+    grouped(runs.reduce((total, run) => total + value(run), 0));
+  return [
+    "",
+    counted(runs.length, "run"),
+    "",
+    sum(({ result }) => result.phases.length),
+    sum(({ result }) => turnsOf(result)),
+    sum(({ toolUses }) => toolUses.length),
+    sum(({ result }) => result.usage.input_tokens),
+    sum(({ result }) => result.usage.output_tokens),
+    "",
+  ];
+}
+
+function turnsOf(result: RunOutcome["result"]): number {
+  return result.phases.reduce((sum, phase) => sum + phase.turns, 0);
 }
 
 export function sayVerdict(outcome: DemoOutcome, progress: Progress): void {
@@ -70,11 +91,11 @@ function sayStrike(strike: StrikeReport | undefined, progress: Progress): void {
 function sayPurchases({ purchases, inFlightAtKill }: DemoOutcome, progress: Progress): void {
   const { sold, written, lost, boughtAgain, unknown } = purchases;
   const isGood = boughtAgain === 0 && unknown === 0;
-  const journal = `By the models' own journal, ${counted(sold, "reply").replace("replys", "replies")} were bought; the ledger has ${grouped(written)}.`;
+  const journal = `${grouped(sold)} model replies were bought, by the models' own journal; ${grouped(written)} of them are in the ledger.`;
   progress.say(`${mark(isGood)} ${journal}`, isGood ? GOOD : BAD);
-  progress.say(`    in flight at the kill: may be bought again: ${grouped(inFlightAtKill)}`);
+  progress.say(`    in flight at the kill: ${grouped(inFlightAtKill)} (may be bought again)`);
   if (lost > inFlightAtKill) {
-    progress.say(`    lost in other ways, and bought again: ${grouped(lost - inFlightAtKill)}`, "yellow");
+    progress.say(`    lost in other ways: ${grouped(lost - inFlightAtKill)} (bought and not used)`, "yellow");
   }
   progress.say(
     `    written replies bought again: ${grouped(boughtAgain)}`,

@@ -1,14 +1,20 @@
-/** A run's text as a file to read: who wrote it, the text with its sources, and how it came about. */
+/** A run as files have it: a line of JSON, and a text to read. */
 import type { RunOutcome } from "./audit.ts";
 import { duration, grouped } from "./layout.ts";
 import { labelOf } from "./run-view.ts";
 
+/** The result as one line of JSON Lines, with the word that its models were simulated. */
+export function resultLine({ result }: RunOutcome): string {
+  return `${JSON.stringify({ ...result, simulated: true })}\n`;
+}
+
+/** Who wrote it, the text with its sources, and how it came about. */
 export function textFile(outcome: RunOutcome): string {
   const { topic, result } = outcome;
-  const writer = result.phases.findLast((phase) => phase.turns > 0)?.model ?? "nobody";
+  const [researcher = "nobody", writer = researcher] = result.models_used;
   const head = [
     `> **${topic.id}**: ${topic.form}, on ${topic.subject}.`,
-    `> Written by ${labelOf(writer)}: a simulated model stood in for it, no real model was asked.`,
+    `> Researched by ${labelOf(researcher)}, written by ${labelOf(writer)}. Simulated models stood in for both; no real model was asked.`,
   ];
   const body = result.final_output ?? `*No text: the run ${result.status}. ${result.error?.message ?? ""}*`;
   return [head.join("\n>\n"), body, "---", ...history(outcome)].join("\n\n").concat("\n");

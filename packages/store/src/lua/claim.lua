@@ -1,19 +1,20 @@
 -- A worker takes a queue entry: judges the job, and when it is the run's own, makes a new fence.
 -- KEYS: run
 -- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms,
---       log_max
+--       log_max, known_log
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
---         attempts, log}; log is the conversation when it has at most log_max items, else empty
+--         attempts, log}; log: the conversation when it has at most log_max items, 'known' when it is as
+--         known_log says (`<mark of the last commit> <length>`), else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
 local keys = keys_of(KEYS[1])
 local ticket, pool, claim = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local schema_version, known_rev, capabilities = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local log_max = tonumber(ARGV[10])
+local log_max, known_log = tonumber(ARGV[10]), ARGV[11]
 
 local run = load_run(keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs', 'crashes',
-  'takeovers', 'unfit_since', 'priority', 'needs')
+  'takeovers', 'unfit_since', 'priority', 'needs', 'committed')
 if not run then return { 'finished', 'gone' } end
 if not is_live(run.status) then return { 'finished', run.status } end
 if ticket < run.ticket then return { 'finished', 'behind' } end
@@ -29,7 +30,9 @@ local function reply(epoch, takeover)
   local spec = ''
   if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
   local log = {}
-  if run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
+  if known_log ~= '' and known_log == (run.more[13] or '') .. ' ' .. int(run.len) then
+    log = 'known'
+  elseif run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
   return { 'claimed', int(epoch), int(run.phase), int(run.len), rev, spec, tries, takeover, int(run.turns),
     total_turns, handoffs, run.usage, priority, int(run.attempts), log }
 end

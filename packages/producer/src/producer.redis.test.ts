@@ -1,0 +1,137 @@
+/** The producer over a real Redis: what it writes when a run waits or is retried, and what it refuses. */
+import { BatonError, type Item, type RunId } from "@baton/core";
+import { describe, expect, test } from "vitest";
+import { useRedis } from "../../../test/support/redis.ts";
+import { call, type Script, scriptedModels, text } from "../../../test/support/scripted-model.ts";
+import { until } from "../../../test/support/until.ts";
+import { openRig, type Rig } from "../../../test/support/worker-rig.ts";
+
+const redis = useRedis();
+
+const TOOLS = [{ type: "function", function: { name: "mine" } }];
+
+async function openScripted(script: Script) {
+  const rig = await openRig(redis.url);
+  const models = scriptedModels(script);
+  const worker = await rig.startWorker({ adapters: models.adapters, patterns: ["openai/*", "anthropic/*"] });
+  return { rig, models, worker, [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose]() };
+}
+
+const untilStatus = (rig: Rig, id: RunId, status: string) =>
+  until(async () => (await rig.producer.get(id)).run.status === status, { what: `${id} to be ${status}` });
+
+const partsOf = (items: readonly Item[]) => items.map(({ role, parts: [part] }) => `${role}:${part?.type}`);
+
+describe("input", () => {
+  test("is refused while nothing waits, and for a run that is not there", async () => {
+    await using rig = await openRig(redis.url);
+    const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt" });
+    const refused = { code: "not_possible", fields: { runId, status: "queued" } };
+    await expect(rig.producer.input(runId, { message: "hello" })).rejects.toMatchObject(refused);
+    // A well-formed id of no run.
+    const unknown = `r_0_${"0".repeat(26)}` as RunId;
+    await expect(rig.producer.input(unknown, { message: "hello" })).rejects.toMatchObject({
+      code: "not_found",
+    });
+  });
+
+  test("with a message is heard by the model when a paused run goes on", async () => {
+    await using scripted = await openScripted(() => ({ parts: [text("done")] }));
+    const { rig } = scripted;
+    const { runId } = await rig.producer.submit({
+      input: "?",
+      model: "openai/gpt",
+      run_at: new Date(Date.now() + 600_000).toISOString(),
+      priority: 7,
+    });
+    await rig.producer.pause(runId);
+    await rig.producer.input(runId, { message: "and be quick" });
+    const result = await rig.producer.result(runId, AbortSignal.timeout(10_000));
+    expect(result.final_output).toBe("done");
+    expect(scripted.models.calls[0]?.request.items.map((item) => item.parts)).toEqual([
+      [{ type: "text", text: "?" }],
+      [{ type: "text", text: "and be quick" }],
+    ]);
+  });
+
+  test("given twice at once is written once", async () => {
+    await using scripted = await openScripted(({ items }) =>
+      items.at(-1)?.role === "tool" ? { parts: [text("thanks")] } : { parts: [call("mine")] },
+    );
+    const { producer } = scripted.rig;
+    const { runId } = await producer.submit({ input: "?", model: "openai/gpt", tools: TOOLS });
+    await untilStatus(scripted.rig, runId, "waiting");
+    expect((await producer.clientCalls(runId)).map(({ callId }) => callId)).toEqual(["call_mine"]);
+    const give = (content: string) =>
+      producer.input(runId, { tool_results: [{ tool_call_id: "call_mine", content }] }).then(
+        () => "given",
+        (error: unknown) => (error instanceof BatonError ? error.code : error),
+      );
+    const outcomes = await Promise.all([give("one"), give("two")]);
+    expect(outcomes.filter((outcome) => outcome === "given")).toHaveLength(1);
+    expect(outcomes.find((outcome) => outcome !== "given")).toMatch(/^(conflict|not_possible)$/);
+    await untilStatus(scripted.rig, runId, "succeeded");
+    const items = await producer.conversation(runId);
+    expect(partsOf(items)).toEqual([
+      "user:text",
+      "assistant:tool_call",
+      "tool:tool_result",
+      "assistant:text",
+    ]);
+    expect(await producer.clientCalls(runId)).toEqual([]);
+  });
+
+  test("keeps the run's priority in the queue", async () => {
+    await using rig = await openRig(redis.url);
+    const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt", priority: 7 });
+    await rig.producer.pause(runId);
+    await rig.producer.resume(runId);
+    const { run } = await rig.producer.get(runId);
+    const job = await rig.queues.queueOf(run.model).getJob(`${runId}-${run.ticket}`);
+    expect(job?.opts.priority).toBe(7);
+  });
+});
+
+describe("retry", () => {
+  test("with an input closes the calls that are open, so that each has a result before the user speaks", async () => {
+    await using scripted = await openScripted(({ items }) =>
+      items.at(-1)?.role === "user" && items.length > 1 ? { parts: [text("ok")] } : { parts: [call("mine")] },
+    );
+    const { producer } = scripted.rig;
+    const { runId } = await producer.submit({ input: "?", model: "openai/gpt", tools: TOOLS });
+    await untilStatus(scripted.rig, runId, "waiting");
+    await producer.cancel(runId);
+    await producer.retry(runId, { input: "without the tool, please" });
+    const result = await producer.result(runId, AbortSignal.timeout(10_000));
+    expect(result).toMatchObject({ status: "succeeded", final_output: "ok" });
+    expect(partsOf(await producer.conversation(runId))).toEqual([
+      "user:text",
+      "assistant:tool_call",
+      "control:record",
+      "tool:tool_result",
+      "user:text",
+      "assistant:text",
+    ]);
+  });
+
+  test("without an input goes on from the open calls", async () => {
+    await using scripted = await openScripted(({ items }) =>
+      items.at(-1)?.role === "tool" ? { parts: [text("ok")] } : { parts: [call("mine")] },
+    );
+    const { producer } = scripted.rig;
+    const { runId } = await producer.submit({ input: "?", model: "openai/gpt", tools: TOOLS });
+    await untilStatus(scripted.rig, runId, "waiting");
+    await producer.cancel(runId);
+    await producer.retry(runId);
+    await untilStatus(scripted.rig, runId, "waiting");
+    await producer.input(runId, { tool_results: [{ tool_call_id: "call_mine", content: "yes" }] });
+    await untilStatus(scripted.rig, runId, "succeeded");
+    expect(scripted.models.calls).toHaveLength(2);
+  });
+
+  test("of a run that is not over is refused", async () => {
+    await using rig = await openRig(redis.url);
+    const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt" });
+    await expect(rig.producer.retry(runId)).rejects.toMatchObject({ code: "not_possible" });
+  });
+});
