@@ -11,8 +11,7 @@ import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 import { openRig, type Rig } from "../support/worker-rig.ts";
 import { type ActOf, Journal } from "./journal.ts";
-import { POOLS } from "./pools.ts";
-import type { Orders } from "./work.ts";
+import { type Orders, POOLS } from "./work.ts";
 
 export interface Submission {
   readonly id: RunId;
@@ -27,7 +26,7 @@ export interface CrashRig extends AsyncDisposable {
   readonly queues: Rig["queues"];
   readonly producer: Rig["producer"];
   /** Starts a worker process; it is killed with the rig at the latest. */
-  startWorker(options?: { drainMs?: number }): Promise<ScriptProcess>;
+  startWorker(options?: { drainMs?: number; killWhenWoken?: boolean }): Promise<ScriptProcess>;
   /** The process of this id, which `startWorker` started. */
   worker(pid: number): ScriptProcess;
   submit(orders: Partial<Orders>, spec?: Partial<RunSpecInput>): Promise<Submission>;
@@ -51,8 +50,9 @@ export async function openCrashRig(): Promise<CrashRig> {
     ledger: rig.ledger,
     queues: rig.queues,
     producer: rig.producer,
-    async startWorker({ drainMs = 5_000 } = {}) {
+    async startWorker({ drainMs = 5_000, killWhenWoken = false } = {}) {
       const args = ["--url", redis.url, "--folder", folder.path, "--drain", String(drainMs)];
+      if (killWhenWoken) args.push("--kill-when-woken");
       const worker = await startScript(join(import.meta.dirname, "crash-worker.ts"), { args });
       workers.push(worker);
       await worker.line(/^ready$/);
@@ -103,41 +103,61 @@ export function specOf(
   };
 }
 
-/** What Redis acknowledged and what was done again all the same, against the invariants; empty when all is well. */
-export function violations(journal: Journal, mark: string, run: Run, items: readonly Item[]): readonly string[] {
+/** What is wrong with an ended run and with how it came about; empty when nothing is. */
+export function violations(
+  journal: Journal,
+  mark: string,
+  run: Run,
+  items: readonly Item[],
+): readonly string[] {
+  const tickets = journal.of("committed", mark).map((act) => act.ticket);
+  const isTwice = new Set(tickets).size < tickets.length;
+  return [
+    ...contradictions(run, items),
+    ...(isTwice ? [`a ticket was committed twice (R7): ${tickets}`] : []),
+    ...doneAgain(journal, mark),
+    ...notInLog(journal, mark, items),
+  ];
+}
+
+/** What the record and the log of an ended run say against each other. */
+export function contradictions(run: Run, items: readonly Item[]): readonly string[] {
   const found: string[] = [];
   if (run.status !== "succeeded") found.push(`the run ended as ${run.status}`);
   const handoffs = items.filter((item) => item.parts.some((part) => part.type === "handoff"));
   if (handoffs.length !== run.handoffs || run.phases.length !== run.handoffs + 1) {
     found.push(`${handoffs.length} handoff items, ${run.handoffs} handoffs, ${run.phases.length} phases`);
   }
-  const tickets = journal.of("committed", mark).map((act) => act.ticket);
-  if (new Set(tickets).size < tickets.length) found.push(`a ticket was committed twice: ${tickets}`);
-  found.push(...doneAgain(journal, mark), ...notInLog(journal, mark, items));
+  const replies = items.filter((item) => item.role === "assistant");
+  if (replies.length !== run.turns) found.push(`${replies.length} replies in the log, ${run.turns} turns`);
+  if (items.length !== run.items) found.push(`${items.length} items in the log, ${run.items} in the record`);
   return found;
 }
 
 /** R5: nothing begins again after its outcome was acknowledged. */
 function doneAgain(journal: Journal, mark: string): readonly string[] {
   const found: string[] = [];
-  const writtenSeqs = new Set<number>();
-  const writtenTools = new Map<string, number>();
-  const runs = new Map<string, number>();
+  const replies = new Set<number>();
+  const results = new Set<string>();
   for (const act of journal.acts()) {
     if (act.mark !== mark) continue;
-    if (act.did === "wrote" && act.nonce !== undefined) writtenSeqs.add(act.seq);
-    if (act.did === "wrote" && act.tool !== undefined) writtenTools.set(act.tool, act.seq);
-    if (act.did === "bought" && writtenSeqs.has(act.seq)) found.push(`the reply ${act.seq} was bought again`);
-    if (act.did === "ran") runs.set(act.tool, (runs.get(act.tool) ?? 0) + 1);
+    if (act.did === "wrote" && act.nonce !== undefined) replies.add(act.seq);
+    if (act.did === "wrote" && act.callId !== undefined) results.add(act.callId);
+    if (act.did === "bought" && replies.has(act.seq)) found.push(`the reply ${act.seq} was bought again`);
+    if (act.did === "ran" && results.has(act.callId)) found.push(`the call ${act.callId} was run again`);
   }
   return found;
 }
 
 /** R5: what was acknowledged is in the log, where it was put. */
 function notInLog(journal: Journal, mark: string, items: readonly Item[]): readonly string[] {
-  return journal.of("wrote", mark).flatMap(({ seq, nonce }) => {
+  return journal.of("wrote", mark).flatMap(({ seq, nonce, callId }) => {
     const item = items[seq];
-    if (item !== undefined && (nonce === undefined || textOf(item) === nonce)) return [];
-    return [`the item ${seq} was acknowledged and is lost`];
+    const [part] = item?.parts ?? [];
+    const isThere =
+      item !== undefined &&
+      (nonce === undefined || textOf(item) === nonce) &&
+      (callId === undefined || (part?.type === "tool_result" && part.callId === callId));
+    return isThere ? [] : [`the item ${seq} was acknowledged and is not in the log`];
   });
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { AdapterLookup, Item, RunId } from "@baton/core";
 import { textOf } from "@baton/core";
 import { type EnqueueOptions, type Ledger, PoolQueues, type QueueEntry } from "@baton/store";
+import type { Redis } from "ioredis";
 import type { Journal } from "./journal.ts";
 import { type Orders, ordersOf, replyTo, type Step } from "./work.ts";
 
@@ -31,7 +32,11 @@ export class CrashSwitch {
         if (reply.kind !== "claimed") return reply;
         const orders = ordersOf(reply.items);
         this.#orders.set(reply.claim.runId, orders);
-        this.#journal.add(orders.mark, { did: "claimed", ticket: reply.claim.ticket, takeover: reply.takeover });
+        this.#journal.add(orders.mark, {
+          did: "claimed",
+          ticket: reply.claim.ticket,
+          takeover: reply.takeover,
+        });
         this.#at("claimed", orders);
         return reply;
       },
@@ -59,10 +64,14 @@ export class CrashSwitch {
     };
   }
 
-  /** Wraps the one way by which this process puts jobs into queues. Replies the way back. */
+  /** Stands before the one way by which this process puts jobs into queues, for as long as it lives. */
   queues(): void {
     const add = PoolQueues.prototype.enqueue;
-    const enqueue = async (queues: PoolQueues, entry: QueueEntry, options?: EnqueueOptions): Promise<void> => {
+    const enqueue = async (
+      queues: PoolQueues,
+      entry: QueueEntry,
+      options?: EnqueueOptions,
+    ): Promise<void> => {
       const orders = this.#orders.get(entry.runId);
       // Never sent: the reply to the commit ends this process.
       if (this.#isArmed("committed", orders)) return new Promise(() => undefined);
@@ -76,6 +85,25 @@ export class CrashSwitch {
     };
   }
 
+  /**
+   * Kills this process when a queue wakes it, before it has taken the job. BullMQ reads its wake-ups on duplicates
+   * of the worker's connection.
+   */
+  whenWoken(connection: Redis): void {
+    const duplicate = connection.duplicate.bind(connection);
+    connection.duplicate = (options) => {
+      const blocking = duplicate(options);
+      const send = blocking.sendCommand.bind(blocking);
+      blocking.sendCommand = (command, stream) => {
+        // First to hear of the reply, before BullMQ does.
+        if (command.name === "bzpopmin") void command.promise.then(killIfWoken, () => undefined);
+        return send(command, stream);
+      };
+      return blocking;
+    };
+  }
+
+  /** Models at the adapter interface: slow by as much as the run says, and a call is noted before it is made. */
   readonly adapters: AdapterLookup = () => ({
     call: async (request, onDelta, signal) => {
       const orders = ordersOf(request.items);
@@ -89,9 +117,10 @@ export class CrashSwitch {
     },
   });
 
-  readonly onTool = (tool: string, runId: string): void => {
+  /** Hears of each tool call when it begins. */
+  readonly onTool = (callId: string, runId: string): void => {
     const orders = this.#ordersOf(runId);
-    this.#journal.add(orders.mark, { did: "ran", tool });
+    this.#journal.add(orders.mark, { did: "ran", callId });
     this.#at("in_tool", orders);
   };
 
@@ -116,7 +145,7 @@ export class CrashSwitch {
         did: "wrote",
         seq: item.seq,
         ...(item.role === "assistant" ? { nonce: textOf(item) } : {}),
-        ...(part?.type === "tool_result" ? { tool: part.name } : {}),
+        ...(part?.type === "tool_result" ? { callId: part.callId } : {}),
       });
     }
   }
@@ -138,4 +167,9 @@ export class CrashSwitch {
     if (orders === undefined) throw new Error(`${runId} was not claimed here`);
     return orders;
   }
+}
+
+/** A blocking read replies nothing when its time is over. */
+function killIfWoken(reply: unknown): void {
+  if (reply !== null) process.kill(process.pid, "SIGKILL");
 }

@@ -1,7 +1,8 @@
 /**
  * A worker process of the crash tests: the real worker on a real Redis, with scripted models. It writes what it
  * does to the journal, and ends itself where a run tells it to. SIGTERM drains it.
- * Options: `--url`, `--folder` of the journal, `--drain` in milliseconds.
+ * Options: `--url`, `--folder` of the journal, `--drain` in milliseconds; with `--kill-when-woken` it
+ * ends when the first job is announced to it.
  */
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
@@ -13,11 +14,15 @@ import { pino } from "pino";
 import { systemIds } from "../support/worker-rig.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { Journal } from "./journal.ts";
-import { POOLS } from "./pools.ts";
-import { toolsOf } from "./work.ts";
+import { POOLS, toolsOf } from "./work.ts";
 
 const { values } = parseArgs({
-  options: { url: { type: "string" }, folder: { type: "string" }, drain: { type: "string", default: "5000" } },
+  options: {
+    url: { type: "string" },
+    folder: { type: "string" },
+    drain: { type: "string", default: "5000" },
+    "kill-when-woken": { type: "boolean", default: false },
+  },
 });
 const { url, folder, drain } = values;
 if (url === undefined || folder === undefined) throw new Error("--url and --folder are needed");
@@ -36,6 +41,7 @@ const tools = createToolHost({
 });
 // One connection for ledger and queues, as the worker app has it.
 const connection = openLedgerConnection({ url, onError });
+if (values["kill-when-woken"]) crash.whenWoken(connection);
 const hub = new EventHub(openBlockingConnection({ url, onError }));
 const worker = new ModelWorker({
   ledger: crash.ledger(createLedger(connection, { retentionMs: 0 })),

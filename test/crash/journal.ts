@@ -20,18 +20,23 @@ const actSchema = z.discriminatedUnion("did", [
   /** A model call began; `seq` is the place in the log that its reply is for. */
   z.object({ ...common, did: z.literal("bought"), seq: z.int(), nonce: z.string() }),
   /** A tool began to run. */
-  z.object({ ...common, did: z.literal("ran"), tool: z.string() }),
-  /** Redis acknowledged an item: a reply is told by its nonce, a result by its tool. */
+  z.object({ ...common, did: z.literal("ran"), callId: z.string() }),
+  /** Redis acknowledged an item: a reply is told by its nonce, a result by its call. */
   z.object({
     ...common,
     did: z.literal("wrote"),
     seq: z.int(),
     nonce: z.string().optional(),
-    tool: z.string().optional(),
+    callId: z.string().optional(),
   }),
   /** Redis acknowledged a commit. */
   z.object({ ...common, did: z.literal("committed"), ticket: z.int(), outcome: z.string() }),
-  z.object({ ...common, did: z.literal("refused"), script: z.enum(["append", "commit"]), status: z.string() }),
+  z.object({
+    ...common,
+    did: z.literal("refused"),
+    script: z.enum(["append", "commit"]),
+    status: z.string(),
+  }),
   z.object({ ...common, did: z.literal("crashed"), step: z.enum(STEPS) }),
 ]);
 

@@ -10,6 +10,7 @@ import {
   type Item,
   type ModelReply,
   type ModelRequest,
+  modelIdSchema,
   NO_USAGE,
   type Part,
   splitModelId,
@@ -17,6 +18,9 @@ import {
 } from "@baton/core";
 import { z } from "zod";
 import { call, text } from "../support/scripted-model.ts";
+
+/** The models of the crash tests, A and B; every worker process serves both. */
+export const POOLS = [modelIdSchema.parse("crash/a"), modelIdSchema.parse("crash/b")] as const;
 
 /** The steps of a run at which a process can be lost, in the order of the flow. */
 export const STEPS = [
@@ -46,7 +50,7 @@ export type Step = (typeof STEPS)[number];
 export const ordersSchema = z.object({
   /** Name of the run in the journal. */
   mark: z.string(),
-  /** Called by the first turn of each phase, all at once. */
+  /** Called all at once by the first turn of each phase of model A; B calls none. */
   tools: z.array(z.enum(["look", "peek", "pay"])),
   /** How long each model call takes, in milliseconds. */
   latencyMs: z.int(),
@@ -69,7 +73,7 @@ export function ordersOf(items: readonly Item[]): Orders {
 export function replyTo(request: ModelRequest, orders: Orders, nonce: string): ModelReply {
   const parts: Part[] = [text(nonce)];
   const before = request.items.findLast((item) => item.role !== "tool" && item.role !== "control");
-  const isFirst = before?.role === "user";
+  const isFirst = before?.role === "user" && request.model === POOLS[0];
   const transfer = request.tools.find((tool) => tool.origin.kind === "transfer")?.name;
   const wasHandedOver = request.items.some((item) => item.parts.some((part) => part.type === "handoff"));
   if (isFirst && orders.tools.length > 0) {
@@ -93,15 +97,15 @@ export function replyTo(request: ModelRequest, orders: Orders, nonce: string): M
 const PEEK_MS = 300;
 
 /** `look` and `peek` only read, `pay` has an effect; `onRun` hears of each call before anything is returned. */
-export function toolsOf(onRun: (tool: string, runId: string) => void): readonly FunctionTool[] {
+export function toolsOf(onRun: (callId: string, runId: string) => void): readonly FunctionTool[] {
   const tool = (name: string, readOnly: boolean, ms: number): FunctionTool =>
     functionTool({
       name,
       description: `to ${name}`,
       parameters: z.object({}),
       readOnly,
-      run: async (_args, { runId, signal }) => {
-        onRun(name, runId);
+      run: async (_args, { runId, callId, signal }) => {
+        onRun(callId, runId);
         await delay(ms, undefined, { signal });
         return `${name} is done`;
       },

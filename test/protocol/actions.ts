@@ -59,7 +59,8 @@ function peopleSteps(sink: Sink): void {
   if (run.status === "waiting" || run.pausing) ask("work", { kind: "resume", operation }, { fresh }, asks);
   asks.forEach((command, index) => {
     const others = asks.filter((_, other) => other !== index);
-    ask("work", command, {}, others);
+    const tookEffect = run.operations.includes(command.operation);
+    ask(tookEffect ? "repair" : "work", command, {}, others);
   });
   if (state.left.retry > 0 && (run.status === "failed" || run.status === "cancelled"))
     sink.move("adverse", "somebody reads the run, to retry it", {

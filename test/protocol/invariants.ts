@@ -7,7 +7,7 @@
  */
 import type { ModelId } from "../../packages/core/src/model-id.ts";
 import { isTerminal, type RunState, type RunTransition, transition } from "../../packages/core/src/state.ts";
-import type { Budget, Command, Fence, Run, State } from "./model.ts";
+import type { Budget, Command, Fence, Run, State, Worker } from "./model.ts";
 import type { Rules } from "./rules.ts";
 import { execute, lastOf, type Reply } from "./scripts.ts";
 import type { Step, World } from "./step.ts";
@@ -46,7 +46,7 @@ export function broken(before: State, step: Step, world: World): readonly Invari
         found.push("R7");
       if (is.status === "waiting" && !is.ghost.pauseAsked) found.push("pause");
       if (command.kind === "claim" && was.early && is.status === "running") found.push("time");
-      if (!followsCore(command, was, is, world.rules)) found.push("state machine");
+      if (world.holdsToCore && !followsCore(command, was, is, world.rules)) found.push("state machine");
     }
   }
   if (!isBoughtOnce(next, world)) found.push("R5");
@@ -102,7 +102,19 @@ function isBoughtOnce(state: State, world: World): boolean {
     if (item.turn !== bought[item.phase] || item.pool !== item.phase) return false;
     bought[item.phase] = item.turn + 1;
   }
-  return state.wasted <= excuses(state, world);
+  return !state.workers.some((worker) => buysAgain(worker, state)) && state.wasted <= excuses(state, world);
+}
+
+/** Whoever holds the claim is at a call whose turn the log has, and not as the reply to that very call. */
+function buysAgain(worker: Worker, { redis }: State): boolean {
+  if (worker.at !== "session") return false;
+  const { run } = redis;
+  const { reply } = worker;
+  if (run.status !== "running" || run.claim !== worker.claim || run.epoch !== worker.epoch) return false;
+  return run.log.some(
+    ({ kind, phase, turn, id }) =>
+      kind === "reply" && phase === reply.phase && turn === reply.turn && id !== reply.id,
+  );
 }
 
 /**
@@ -113,8 +125,10 @@ function isBoughtOnce(state: State, world: World): boolean {
 function excuses({ left, workers, usurped }: State, { budget, quickCalls }: World): number {
   const spent = (what: keyof Budget): number => budget[what] - left[what];
   const ofStalls = (quickCalls ? 1 : 2) * spent("stall");
-  const ofLosses = workers.length * spent("loss");
-  return spent("crash") + spent("cancel") + spent("orphan") + ofStalls + ofLosses + usurped;
+  const ofLosses = 2 * workers.length * spent("loss");
+  // With the job gone from under a healthy worker, an add that is sent again calls a second one in.
+  const ofAdds = ofStalls + ofLosses > 0 ? spent("unanswered") + spent("late") : 0;
+  return spent("crash") + spent("cancel") + spent("orphan") + ofStalls + ofLosses + ofAdds + usurped;
 }
 
 function followsCore(command: Command, was: Run, is: Run, rules: Rules): boolean {

@@ -3,15 +3,16 @@
  *
  *   - symbols are renamed in the order in which they are met, so only who equals whom is left of them;
  *   - tickets and epochs are counted from the run's own, for they are only compared;
- *   - workers are put in an order of their own, for they are alike;
- *   - what nothing can refer to any more is left out: operations and commit marks without a second delivery
- *     under way, the item behind a fence whose claim is over.
+ *   - workers are put in an order of their own, for they are alike (there are two at most);
+ *   - what nothing can refer to any more is left out: operations and commit marks of commands that cannot be
+ *     sent or arrive again.
  */
 import {
   type Command,
   type Entry,
   type Fence,
   type Item,
+  type Kept,
   NONE,
   type Redis,
   type Run,
@@ -20,8 +21,27 @@ import {
 } from "./model.ts";
 
 export function keyOf(state: State): string {
-  const order = orderOf(state.workers);
-  const writer = new KeyWriter(state.redis.run, awaitedIn(state, order));
+  const [first, second] = state.workers;
+  if (first === undefined || second === undefined) return keyIn(state, IN_ORDER);
+  const [shape, other] = [shapeOf(first), shapeOf(second)];
+  if (shape !== other) return keyIn(state, shape < other ? IN_ORDER : SWAPPED);
+  const isAlike =
+    first.at === "idle" && state.saved === undefined && state.kept.every((one) => one === undefined);
+  if (isAlike) return keyIn(state, IN_ORDER);
+  const [one, two] = [keyIn(state, IN_ORDER), keyIn(state, SWAPPED)];
+  return one < two ? one : two;
+}
+
+const IN_ORDER = [0, 1];
+const SWAPPED = [1, 0];
+
+/** What tells most workers apart, whichever comes first. */
+function shapeOf(worker: Worker): string {
+  return worker.at === "idle" ? "i" : `${worker.at[2]}${worker.pool}${worker.ticket}`;
+}
+
+function keyIn(state: State, order: readonly number[]): string {
+  const writer = new KeyWriter(state.redis.run, awaitedIn(state, order), keptIn(state, order));
   writer.redis(state.redis, order);
   if (state.saved !== undefined) {
     writer.text += `S${state.saved.writes}`;
@@ -30,6 +50,8 @@ export function keyOf(state: State): string {
   for (const index of order) {
     const worker = state.workers[index];
     if (worker !== undefined) writer.worker(worker);
+    const kept = state.kept[index];
+    if (kept !== undefined) writer.kept(kept);
   }
   for (const one of state.reconcilers) {
     writer.text += one.at[0];
@@ -69,20 +91,8 @@ function awaitedIn(
   return awaited;
 }
 
-/** Places of the workers, in an order that does not depend on which is which. */
-function orderOf(workers: readonly Worker[]): readonly number[] {
-  const [first, second] = workers;
-  if (first === undefined || second === undefined) return [0];
-  return shapeOf(first) <= shapeOf(second) ? IN_ORDER : SWAPPED;
-}
-
-const IN_ORDER = [0, 1];
-const SWAPPED = [1, 0];
-
-function shapeOf(worker: Worker): string {
-  if (worker.at === "idle") return "i";
-  const shape = `${worker.at[2]}${worker.pool}${worker.ticket}`;
-  return worker.at === "session" ? `${shape} ${worker.epoch} ${worker.view.length}` : shape;
+function keptIn({ kept }: State, order: readonly number[]): readonly Kept[] {
+  return order.flatMap((index) => kept[index] ?? []);
 }
 
 class KeyWriter {
@@ -92,8 +102,10 @@ class KeyWriter {
   readonly #epoch: number;
   readonly #grants: number;
   readonly #awaited: readonly Command[];
+  readonly #kept: readonly Kept[];
 
-  constructor({ ticket, epoch, ghost }: Run, awaited: readonly Command[]) {
+  constructor({ ticket, epoch, ghost }: Run, awaited: readonly Command[], kept: readonly Kept[]) {
+    this.#kept = kept;
     this.#ticket = ticket;
     this.#epoch = epoch;
     this.#grants = ghost.grants;
@@ -125,6 +137,8 @@ class KeyWriter {
       const isDone = "operation" in one && ghost.done.includes(one.operation);
       this.text += isMarked || isDone ? "d" : "-";
     }
+    for (const one of this.#kept)
+      this.text += committed?.claim === one.claim && committed.ticket === one.ticket ? "d" : "-";
     for (const job of jobs) {
       this.text += "j";
       this.entry(job);
@@ -139,7 +153,6 @@ class KeyWriter {
     switch (worker.at) {
       case "fetched":
         this.symbol(worker.claim);
-        if (worker.read !== undefined) this.items(worker.read);
         return;
       case "session":
         this.epoch(worker.epoch);
@@ -160,6 +173,13 @@ class KeyWriter {
       case "finishing":
         return;
     }
+  }
+
+  kept({ ticket, claim, items }: Kept): void {
+    this.text += "k";
+    this.number(ticket - this.#ticket);
+    this.symbol(claim);
+    this.items(items);
   }
 
   command(command: Command): void {

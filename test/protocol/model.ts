@@ -128,11 +128,18 @@ export interface Session extends Entry {
   readonly sent: boolean;
 }
 
+/** A conversation as a process left it with a commit, to be spared reading it at its next claim. */
+export interface Kept {
+  readonly ticket: number;
+  readonly claim: Symbol;
+  readonly items: readonly Item[];
+}
+
 /** What one lane of one worker process remembers. `pool` and `ticket` are those of its job. */
 export type Worker =
   | { readonly at: "idle" }
-  /** `claim`: the id that it will claim with. `read`: the log, if a flushed script cache had it read before. */
-  | ({ readonly at: "fetched"; readonly claim: Symbol; readonly read: readonly Item[] | undefined } & Entry)
+  /** `claim`: the id that it will claim with. */
+  | ({ readonly at: "fetched"; readonly claim: Symbol } & Entry)
   | Session
   /** The commit and the add behind it are on their way. */
   | ({
@@ -161,7 +168,7 @@ export interface Budget {
   readonly late: number;
   /** The same of a claim: it alone makes a fence. */
   readonly lateClaim: number;
-  /** A flushed script cache lets a command overtake the script that it was pipelined behind. */
+  /** A flushed script cache lets the add overtake the commit that it was pipelined behind. */
   readonly flush: number;
   /** A model call fails: for now, or for good. */
   readonly backoff: number;
@@ -194,6 +201,8 @@ export const NO_ADVERSITY: Budget = {
 export interface State {
   readonly redis: Redis;
   readonly workers: readonly Worker[];
+  /** What the process of each worker keeps, and loses when it dies. */
+  readonly kept: readonly (Kept | undefined)[];
   readonly reconcilers: readonly Reconciler[];
   /** Adds that a producer or an operator sends next. */
   readonly adds: readonly Entry[];
@@ -219,6 +228,8 @@ export interface Scenario {
   readonly turns: readonly number[];
   readonly workers: number;
   readonly reconcilers: number;
+  /** Whether processes keep the conversations that they commit. */
+  readonly keeps: boolean;
   readonly budget: Budget;
   /** Redis loses at most so many writes. */
   readonly lostWritesMax: number;
@@ -248,6 +259,7 @@ export function initialState(scenario: Scenario): State {
   return {
     redis: { run, jobs: [] },
     workers: Array.from({ length: scenario.workers }, () => ({ at: "idle" })),
+    kept: Array.from({ length: scenario.workers }, () => undefined),
     reconcilers: Array.from({ length: scenario.reconcilers }, () => ({ at: "idle" })),
     adds: [{ pool: 0, ticket: 1 }],
     asks: [],

@@ -7,8 +7,8 @@ export const RULES = {
   "claim.pool": "a job in another pool than its run's is finished",
   "claim.early": "before its time a run is not claimed",
   "claim.own": "a worker's own claim, sent again, is answered with the same fence",
-  "claim.takeover": "a running run whose job is delivered again may be claimed",
-  "claim.reread": "a log that was read before its claim, at another length, is read again",
+  "kept.mark": "a kept conversation is used only if the last commit is the one that left it",
+  "kept.length": "a kept conversation is used only if the log has the length that it left",
   "fence.claim": "a write carries the exact claim id",
   "fence.epoch": "a write carries the exact epoch",
   "fence.status": "a write is refused unless the run is running",
@@ -26,12 +26,10 @@ export const RULES = {
   "reconciler.requeue": "the reconciler requeues with a new ticket, it never adds an id again",
   "reconciler.lists": "an entry is missing when it is in no list, even if its hash is left",
   "reconciler.twice": "an entry is requeued when it was missing on two looks",
-  "lock.token": "BullMQ lets only the holder of the lock finish a job or put it back",
 } as const;
 
 /** Rules that the product does not have, each of which would close a gap that the explorer finds. */
 export const PROPOSALS = {
-  "claim.readAgain": "a log that was read before its claim is always read again",
   "resume.skips": "resume and retry skip the ticket that a stale commit may have added a job for",
   "operations.more": "the last eight operations are remembered, not four",
   "wait.asked": "a commit that waits for a pause that was taken back queues the run instead",

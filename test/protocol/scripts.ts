@@ -68,7 +68,6 @@ function claim(command: Of<"claim">, redis: Redis, rules: Rules): Reply {
     return { redis, tag: "claimed" };
   if (rules["claim.early"] && run.early) return { redis, tag: "early" };
   if (run.pausing) return { redis: withRun(redis, park(run, rules)), tag: "finished" };
-  if (!rules["claim.takeover"] && run.status === "running") return { redis, tag: "finished" };
   const granted: Run = {
     ...run,
     status: "running",
@@ -99,7 +98,7 @@ function commit(command: Of<"commit">, redis: Redis, rules: Rules): Reply {
     mark.ticket === command.ticket &&
     mark.claim === command.claim
   )
-    return { redis, tag: "duplicate" };
+    return queuedAs(redis, { redis, tag: "duplicate" });
   if (!fenceHolds(command, run, rules)) return { redis, tag: "fenced" };
   if (rules["commit.ticket"] && run.ticket !== command.ticket) return { redis, tag: "fenced" };
   if (rules["commit.length"] && run.log.length !== command.length) return { redis, tag: "diverged" };
@@ -108,8 +107,13 @@ function commit(command: Of<"commit">, redis: Redis, rules: Rules): Reply {
   const log = command.items.length === 0 ? run.log : [...run.log, ...command.items];
   const ended: Run = { ...run, log, ghost, committed: { ticket, claim: by } };
   const left = leave(ended, outcome, command.pool, rules);
-  const reply: Reply = { redis: withRun(redis, left), tag: "committed" };
-  return left.status === "queued" ? { ...reply, entry: entryOf(left) } : reply;
+  const next = withRun(redis, left);
+  return queuedAs(next, { redis: next, tag: "committed" });
+}
+
+/** The reply with the entry to add, if the run is queued now. */
+function queuedAs({ run }: Redis, reply: Reply): Reply {
+  return run.status === "queued" ? { ...reply, entry: entryOf(run) } : reply;
 }
 
 /** Where a commit sends the run. */

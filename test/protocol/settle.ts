@@ -24,7 +24,6 @@ const FOLLOWS_FROM: readonly RuleName[] = [
   "enqueue.ticket",
   "requeue.compare",
   "reconciler.requeue",
-  "lock.token",
 ];
 
 /** Whether states of this world may be settled. */
@@ -35,45 +34,43 @@ export function settles(rules: Rules, loss: number): boolean {
 export function settle(state: State, turns: readonly number[]): State {
   const { run, jobs } = state.redis;
   const isBehind = (entry: Entry): boolean => entry.ticket < run.ticket;
-  let wasted = state;
+  let { wasted } = state;
   const workers = state.workers.map((worker): Worker => {
-    const heard = hear(worker, run, state, turns);
-    if (heard !== worker) wasted = { ...state, ...waste(state, wasted, inHandOf(worker)) };
-    if (heard.at === "ending" && heard.commit === undefined && heard.add !== undefined && isBehind(heard.add))
-      return { at: "idle" };
-    const isThrough = heard.at === "fetched" || heard.at === "finishing";
-    return isThrough && isBehind(heard) ? { at: "idle" } : heard;
+    if (worker.at === "idle") return worker;
+    const isSpent = isInVain(worker, state, turns);
+    if (isSpent) ({ wasted } = waste(state, { wasted }, inHandOf(worker)));
+    const isThrough = isSpent || worker.at === "fetched" || worker.at === "finishing";
+    if (isThrough && isBehind(worker)) return { at: "idle" };
+    return isSpent ? { at: "finishing", pool: worker.pool, ticket: worker.ticket } : worker;
   });
-  const atWork = (at: number, entry: Entry): boolean => {
-    const worker = workers[at];
-    return worker !== undefined && worker.at !== "idle" && worker.ticket === entry.ticket;
-  };
   return {
     ...state,
-    wasted: wasted.wasted,
+    wasted,
     workers,
-    redis: {
-      run,
-      jobs: jobs.filter((job) => !isBehind(job) || (typeof job.at === "number" && atWork(job.at, job))),
-    },
-    reconcilers: state.reconcilers.map((one) => (isInVain(one, run) ? { at: "idle" } : one)),
+    redis: { run, jobs: jobs.filter((job) => !isBehind(job)) },
+    reconcilers: state.reconcilers.map((one) => (isOutdated(one, run) ? { at: "idle" } : one)),
     adds: state.adds.filter((entry) => !isBehind(entry)),
     copies: state.copies.filter((command) => command.kind !== "add" || !isBehind(command)),
   };
 }
 
-/**
- * A call under a claim that is over ends. It is left to itself where it may yet add a job behind a refused commit:
- * when it is the last one of its phase, may fail, or heard of a pause.
- */
-function hear(worker: Worker, run: Run, { left }: State, turns: readonly number[]): Worker {
-  if (worker.at !== "session" || worker.told || left.backoff > 0) return worker;
-  if (worker.reply.turn + 1 >= (turns[worker.phase] ?? 0)) return worker;
-  if (run.claim === worker.claim && run.epoch === worker.epoch) return worker;
-  return { at: "finishing", pool: worker.pool, ticket: worker.ticket };
+/** Work under a claim that is over, of which not even an add can come that is not behind the run. */
+function isInVain(worker: Worker, { redis, left }: State, turns: readonly number[]): boolean {
+  const { run } = redis;
+  if (worker.at === "ending") {
+    const { commit, add } = worker;
+    if (commit !== undefined && run.claim === commit.claim && run.epoch === commit.epoch) return false;
+    // A wait that took effect may be answered with an entry.
+    if (commit?.outcome === "wait" && run.committed?.claim === commit.claim) return false;
+    return add === undefined || add.ticket < run.ticket;
+  }
+  if (worker.at !== "session") return false;
+  if (run.claim === worker.claim && run.epoch === worker.epoch) return false;
+  const mayEnd = worker.told || left.backoff > 0 || worker.reply.turn + 1 >= (turns[worker.phase] ?? 0);
+  return !mayEnd || worker.ticket + 1 < run.ticket;
 }
 
-function isInVain(one: Reconciler, run: Run): boolean {
+function isOutdated(one: Reconciler, run: Run): boolean {
   if (one.at === "idle") return false;
   if (one.at === "adding") return one.ticket < run.ticket;
   return run.ticket !== one.ticket || run.epoch !== one.epoch || run.claim !== one.claim;

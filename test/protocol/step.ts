@@ -16,6 +16,8 @@ export interface Step {
 /** A scenario, and the rules that are kept in it. */
 export interface World extends Scenario {
   readonly rules: Rules;
+  /** Whether core's state machine is to agree: not when a rule is off. */
+  readonly holdsToCore: boolean;
   /** Takes out what can do nothing any more; see settle.ts. */
   readonly settles: boolean;
 }

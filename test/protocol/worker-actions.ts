@@ -5,12 +5,14 @@
  * A call begins at once after a claim or an append, and is paid for from then on: to die before it is the lesser
  * harm. So R5 counts a reply as wasted whenever its worker is lost with it in hand.
  */
-import type { Command, Entry, Fence, Item, Outcome, Session, State, Worker } from "./model.ts";
+import type { Command, Entry, Fence, Item, Kept, Outcome, Run, Session, State, Worker } from "./model.ts";
+import type { Rules } from "./rules.ts";
 import { jobOf, lastOf, moveJob, type Reply } from "./scripts.ts";
 import { nameOf, type Sink, spend } from "./step.ts";
 import { inHandOf, waste } from "./waste.ts";
 
 type At<Place extends Worker["at"]> = Extract<Worker, { at: Place }>;
+type Commit = Extract<Command, { kind: "commit" }>;
 type Busy = Exclude<Worker, { at: "idle" }>;
 
 const IDLE: Worker = { at: "idle" };
@@ -20,8 +22,8 @@ export function workerSteps(sink: Sink): void {
   workers.forEach((worker, own) => {
     switch (worker.at) {
       case "idle":
-        // Idle workers are alike: the first of them fetches.
-        if (workers.findIndex((one) => one.at === "idle") === own) fetchSteps(sink, own);
+        // Idle workers are alike, but for what they keep: otherwise the first of them fetches.
+        if (sink.world.keeps || workers.findIndex((one) => one.at === "idle") === own) fetchSteps(sink, own);
         return;
       case "fetched":
         claimSteps(sink, own, worker);
@@ -50,7 +52,7 @@ function fetchSteps({ state, move }: Sink, own: number): void {
     move("work", `worker ${own} fetches ${nameOf(job)}`, {
       redis: moveJob(state.redis, job, own),
       fresh: state.fresh + 1,
-      ...become(state, own, { at: "fetched", pool, ticket, claim: state.fresh, read: undefined }),
+      ...become(state, own, { at: "fetched", pool, ticket, claim: state.fresh }),
     });
   }
 }
@@ -59,33 +61,37 @@ function claimSteps(sink: Sink, own: number, worker: At<"fetched">): void {
   const { state } = sink;
   const { pool, ticket, claim } = worker;
   const command: Command = { kind: "claim", pool, ticket, claim };
+  const kept = keep(state, own, undefined);
   sink.send("work", `worker ${own} claims by ${nameOf(worker)}`, command, (reply) => {
     switch (reply.tag) {
-      case "claimed":
-        return { fresh: state.fresh + 2, ...become(state, own, beginSession(sink, worker, reply)) };
+      case "claimed": {
+        const next = beginSession(sink, own, worker, reply);
+        return { fresh: state.fresh + 2, ...kept, ...become(state, own, next) };
+      }
       case "ahead":
       case "early":
         // Put back with a delay, which BullMQ refuses when the lock is not this worker's.
-        return { ...release(sink, reply, own, worker, "ready"), ...become(state, own, IDLE) };
+        return { ...kept, ...release(reply, own, worker, "ready"), ...become(state, own, IDLE) };
       default:
-        return become(state, own, { at: "finishing", pool, ticket });
+        return { ...kept, ...become(state, own, { at: "finishing", pool, ticket }) };
     }
   });
-  if (state.left.flush > 0 && worker.read === undefined)
-    sink.move("adverse", `worker ${own} reads the log before its claim`, {
-      ...become(state, own, { ...worker, read: state.redis.run.log }),
-      ...spend(state, "flush"),
-    });
 }
 
-function beginSession({ state, world }: Sink, worker: At<"fetched">, { redis }: Reply): Worker {
-  const { pool, ticket, claim, read } = worker;
-  const { log, epoch, phase, ghost } = redis.run;
-  const { rules, turns } = world;
-  const looksWhole = read !== undefined && (read.length === log.length || !rules["claim.reread"]);
-  const view = looksWhole && !rules["claim.readAgain"] ? read : log;
+function beginSession({ state, world }: Sink, own: number, worker: At<"fetched">, reply: Reply): Worker {
+  const { pool, ticket, claim } = worker;
+  const { run } = reply.redis;
+  const { epoch, phase, ghost } = run;
+  const kept = state.kept[own];
+  const view = kept !== undefined && isGood(kept, run, world.rules) ? kept.items : run.log;
   const now = { pool, ticket, claim, epoch, grant: ghost.grants, phase, view, told: false };
-  return decide(turns, now, [], state.fresh);
+  return decide(world.turns, now, [], state.fresh);
+}
+
+/** Whether the claim finds the conversation as it was kept. */
+function isGood({ ticket, claim, items }: Kept, { committed, log }: Run, rules: Rules): boolean {
+  const isMarked = committed?.ticket === ticket && committed.claim === claim;
+  return (isMarked || !rules["kept.mark"]) && (items.length === log.length || !rules["kept.length"]);
 }
 
 type Conversation = Omit<Session, "at" | "reply" | "sent">;
@@ -178,6 +184,7 @@ function endSteps(sink: Sink, own: number, worker: At<"ending">): void {
   if (commit !== undefined)
     sink.send("repair", `worker ${own} commits ${commit.outcome} of ticket ${ticket}`, commit, (reply) => ({
       ...waste(reply, state, commit.items),
+      ...(world.keeps ? keepAfter(sink, own, commit, reply) : {}),
       ...left({ commit: undefined, add: add ?? reply.entry }),
     }));
   if (add === undefined) return;
@@ -191,26 +198,35 @@ function endSteps(sink: Sink, own: number, worker: At<"ending">): void {
     }));
 }
 
+/** The conversation as a commit left it, if the run is to be claimed again. */
+function keepAfter({ state }: Sink, own: number, commit: Commit, reply: Reply): Partial<State> {
+  if (reply.tag !== "committed" || reply.entry === undefined) return {};
+  const { ticket, claim, length } = commit;
+  // What the writer knows is what was there: `length` was compared.
+  const items = [...state.redis.run.log.slice(0, length), ...commit.items];
+  return keep(state, own, { ticket, claim, items });
+}
+
+function keep(state: State, own: number, kept: Kept | undefined): Pick<State, "kept"> {
+  return { kept: state.kept.map((one, index) => (index === own ? kept : one)) };
+}
+
 function finishStep(sink: Sink, own: number, worker: At<"finishing">): void {
   const { state } = sink;
   sink.move("work", `worker ${own} finishes ${nameOf(worker)}`, {
-    ...release(sink, state, own, worker, undefined),
+    ...release(state, own, worker, undefined),
     ...become(state, own, IDLE),
   });
 }
 
-/** What BullMQ does to the job when its worker is through with it. */
+/** What BullMQ does to the job when its worker is through with it: nothing, if the lock is not that worker's. */
 function release(
-  { world }: Sink,
   { redis }: Pick<State, "redis">,
   own: number,
   job: Entry,
   to: "ready" | undefined,
 ): Pick<State, "redis"> {
-  const there = jobOf(redis, job);
-  if (there === undefined || there.at === "orphan") return { redis };
-  if (world.rules["lock.token"] && there.at !== own) return { redis };
-  return { redis: moveJob(redis, job, to) };
+  return { redis: jobOf(redis, job)?.at === own ? moveJob(redis, job, to) : redis };
 }
 
 /** The process dies; its lock ends in time, which is left out: nobody can tell such a job from a ready one. */
@@ -218,6 +234,7 @@ function crashStep({ state, move }: Sink, own: number, worker: Busy): void {
   if (state.left.crash === 0) return;
   move("adverse", `worker ${own} dies`, {
     ...waste(state, state, inHandOf(worker)),
+    ...keep(state, own, undefined),
     ...become(state, own, IDLE),
     ...loseLock(state, own, worker),
     ...spend(state, "crash"),

@@ -1,2 +1,0 @@
-/** The two pools of the crash tests; every worker process serves both. */
-export const POOLS = ["crash/a", "crash/b"] as const;

@@ -1,0 +1,70 @@
+/**
+ * Every state that Baton's protocol can reach in small worlds where much goes wrong; see docs/protocol.md. A
+ * failure shows the shortest way to what broke.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { type Exploration, explore } from "./explore.ts";
+import { BACKED_UP, GAPS, SWITCHES } from "./switches.ts";
+import { printTrace } from "./trace.ts";
+import { BASE_WORLDS, type WorldOptions, worldOf } from "./worlds.ts";
+
+/** Of the worlds with every rule kept. */
+let statesInAll = 0;
+
+function tracesOf({ broken }: Exploration): readonly string[] {
+  return [...broken].map(([invariant, counterexample]) => printTrace(invariant, counterexample));
+}
+
+function brokenIn(found: Exploration): readonly string[] {
+  return [...found.broken.keys()].sort();
+}
+
+function nameOf({ without: _without, proposals: _proposals, ...world }: WorldOptions): string {
+  return JSON.stringify(world).replaceAll('"', "");
+}
+
+describe("with every rule kept, nothing breaks", () => {
+  test.each(BASE_WORLDS)("$name: $statesMin states and more", ({ name, options, statesMin }) => {
+    const found = explore(worldOf(name, options));
+    expect(tracesOf(found)).toEqual([]);
+    expect(found.states).toBeGreaterThanOrEqual(statesMin);
+    statesInAll += found.states;
+  });
+
+  afterAll(() => {
+    // Worlds that shrink would pass without having tried anything.
+    const leastInAll = BASE_WORLDS.reduce((sum, world) => sum + world.statesMin, 0);
+    expect(statesInAll).toBeGreaterThanOrEqual(leastInAll);
+  });
+});
+
+describe("a rule that is switched off breaks what it is for", () => {
+  const rows = SWITCHES.map((one) => ({ ...one, rules: one.off.join(" + "), where: nameOf(one.world) }));
+  test.each(rows)("without $rules, $breaks break in $where", ({ off, world, breaks }) => {
+    const kept = explore(worldOf("every rule kept", world));
+    expect(tracesOf(kept)).toEqual([]);
+    const without = [...(world.without ?? []), ...off];
+    const found = explore(worldOf(`without ${off.join(", ")}`, { ...world, without }));
+    expect(brokenIn(found), tracesOf(found).join("\n\n")).toEqual([...breaks].sort());
+  });
+});
+
+describe("a rule that is backed up breaks nothing alone", () => {
+  const rows = BACKED_UP.flatMap(({ off, by, worlds }) =>
+    worlds.map((world) => ({ off, world, by, rules: off.join(" + "), where: nameOf(world) })),
+  );
+  test.each(rows)("without $rules, $by suffices in $where", ({ off, world }) => {
+    const without = [...(world.without ?? []), ...off];
+    const found = explore(worldOf(`without ${off.join(", ")}`, { ...world, without }));
+    expect(tracesOf(found)).toEqual([]);
+  });
+});
+
+describe("what the rules do not keep yet, a proposed one would", () => {
+  test.each(GAPS)("$name: $proposal", ({ name, world, breaks, proposal }) => {
+    const asItIs = explore(worldOf(name, world));
+    expect(brokenIn(asItIs), tracesOf(asItIs).join("\n\n")).toEqual([...breaks].sort());
+    const closed = explore(worldOf(name, { ...world, proposals: [proposal] }));
+    expect(tracesOf(closed)).toEqual([]);
+  });
+});

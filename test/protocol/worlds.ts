@@ -1,0 +1,159 @@
+/**
+ * The worlds that are explored with every rule kept. Each is small, and goes wrong in its own ways; all of them
+ * together at once would have too many states.
+ *
+ * The explorer knows no time, so two looks of the reconciler are no more patient than one: most worlds are run
+ * with one look, which does all that two do and more in fewer states.
+ */
+import { type Budget, NO_ADVERSITY, type Scenario } from "./model.ts";
+import { type ProposalName, type RuleName, rulesWithout } from "./rules.ts";
+import type { World } from "./step.ts";
+
+/** What a world differs in from the usual one: two phases of two turns and one, two workers, one reconciler. */
+export type WorldOptions = Partial<Omit<Scenario, "name" | "budget">> &
+  Partial<Budget> & {
+    readonly without?: readonly RuleName[];
+    readonly proposals?: readonly ProposalName[];
+    /** False: every order of steps that do nothing is played through. */
+    readonly settles?: boolean;
+  };
+
+export function worldOf(name: string, options: WorldOptions): World {
+  const { turns = [2, 1], workers = 2, reconcilers = 1, lostWritesMax = 4 } = options;
+  const { keeps = false, quickCalls = false } = options;
+  const { without = [], proposals = [], settles = true } = options;
+  // The names of the literal are exactly those of a budget.
+  const adversities = Object.keys(NO_ADVERSITY) as (keyof Budget)[];
+  const budget: Record<keyof Budget, number> = { ...NO_ADVERSITY };
+  for (const adversity of adversities) budget[adversity] = options[adversity] ?? 0;
+  return {
+    name,
+    turns,
+    workers,
+    reconcilers,
+    keeps,
+    lostWritesMax,
+    quickCalls,
+    budget,
+    rules: rulesWithout(without, proposals),
+    holdsToCore: without.every((rule) => rule === "reconciler.twice"),
+    settles,
+  };
+}
+
+const ONE_LOOK = ["reconciler.twice"] as const;
+
+export interface BaseWorld {
+  readonly name: string;
+  readonly options: WorldOptions;
+  /** Fewer would mean that the world does not happen any more. */
+  readonly statesMin: number;
+}
+
+export const BASE_WORLDS: readonly BaseWorld[] = [
+  {
+    name: "nothing goes wrong",
+    options: {},
+    statesMin: 25,
+  },
+  {
+    name: "two crashes, two stalls, a flushed script cache",
+    options: { crash: 2, stall: 2, flush: 1, without: ONE_LOOK },
+    statesMin: 20_000,
+  },
+  {
+    name: "a crash, a stall, a flushed script cache, with two looks",
+    options: { crash: 1, stall: 1, flush: 1 },
+    statesMin: 2_500,
+  },
+  {
+    name: "three phases, two crashes, a stall",
+    options: { turns: [1, 2, 1], crash: 2, stall: 1, flush: 1, without: ONE_LOOK },
+    statesMin: 9_000,
+  },
+  {
+    name: "commands unanswered and repeated late",
+    options: { crash: 1, stall: 1, flush: 1, unanswered: 1, late: 1, without: ONE_LOOK },
+    statesMin: 85_000,
+  },
+  {
+    name: "a late repeat of a claim",
+    options: { crash: 1, stall: 1, late: 1, lateClaim: 1, without: ONE_LOOK },
+    statesMin: 50_000,
+  },
+  {
+    name: "failing calls and a retry",
+    options: { crash: 1, stall: 1, backoff: 1, refusal: 1, retry: 1, without: ONE_LOOK },
+    statesMin: 18_000,
+  },
+  {
+    name: "a cancel and a retry",
+    options: { crash: 1, stall: 1, flush: 1, backoff: 1, cancel: 1, retry: 1, without: ONE_LOOK },
+    statesMin: 95_000,
+  },
+  {
+    name: "a job that leaves only its hash",
+    options: { crash: 1, stall: 1, backoff: 1, orphan: 1, without: ONE_LOOK },
+    statesMin: 18_000,
+  },
+  {
+    name: "two reconcilers",
+    options: { reconcilers: 2, crash: 1, stall: 1, flush: 1, unanswered: 1, without: ONE_LOOK },
+    statesMin: 15_000,
+  },
+  {
+    name: "nobody dies and nothing is repaired",
+    options: { reconcilers: 0, flush: 1, unanswered: 1, late: 1, backoff: 1, refusal: 1 },
+    statesMin: 3_000,
+  },
+  {
+    name: "calls that are quicker than the reconciler",
+    options: { quickCalls: true, crash: 1, stall: 1, flush: 1, unanswered: 1 },
+    statesMin: 7_500,
+  },
+  {
+    name: "conversations that are kept",
+    options: { keeps: true, crash: 1, stall: 1, backoff: 1, unanswered: 1, without: ONE_LOOK },
+    statesMin: 1,
+  },
+  {
+    name: "conversations that are kept while writes are lost",
+    options: { keeps: true, turns: [1, 1], loss: 1, backoff: 1, lostWritesMax: 3, without: ONE_LOOK },
+    statesMin: 1,
+  },
+  {
+    name: "lost writes and a crash",
+    options: { turns: [2], loss: 1, crash: 1, without: ONE_LOOK },
+    statesMin: 12_000,
+  },
+  {
+    name: "lost writes and a stall",
+    options: { turns: [2], loss: 1, stall: 1, without: ONE_LOOK },
+    statesMin: 25_000,
+  },
+  {
+    name: "lost writes and unanswered commands",
+    options: { turns: [2], loss: 1, unanswered: 1, without: ONE_LOOK },
+    statesMin: 12_000,
+  },
+  {
+    name: "writes lost twice",
+    options: { turns: [2], loss: 2, lostWritesMax: 3, without: ONE_LOOK },
+    statesMin: 45_000,
+  },
+  {
+    name: "writes lost across a handoff",
+    options: { turns: [2, 1], loss: 1, without: ONE_LOOK },
+    statesMin: 40_000,
+  },
+  {
+    name: "a handoff that another outcome replaces when its writes are lost",
+    options: { turns: [1, 1], loss: 1, workers: 1, backoff: 1, without: ONE_LOOK },
+    statesMin: 70_000,
+  },
+  {
+    name: "a cancel and a retry whose writes are lost",
+    options: { turns: [1], loss: 1, cancel: 1, retry: 1, lostWritesMax: 3, without: ONE_LOOK },
+    statesMin: 80_000,
+  },
+];
