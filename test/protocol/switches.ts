@@ -23,8 +23,8 @@ export const SWITCHES: readonly Switch[] = [
   { off: ["claim.own"], world: { unanswered: 1 }, breaks: ["R1"] },
   {
     off: ["kept.mark"],
-    world: { turns: [1, 1], keeps: true, loss: 1, workers: 1, backoff: 1 },
-    breaks: ["R5"],
+    world: { turns: [1, 1], keeps: true, loss: 1, lostWritesMax: 3, without: ONE_LOOK },
+    breaks: ["R3"],
   },
   { off: ["kept.length"], world: { turns: [2], keeps: true, backoff: 1, crash: 1 }, breaks: ["R5"] },
   { off: ["fence.claim"], world: { turns: [2], loss: 1 }, breaks: ["R2", "R3", "R5"] },

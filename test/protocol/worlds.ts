@@ -118,7 +118,7 @@ export const BASE_WORLDS: readonly BaseWorld[] = [
   },
   {
     name: "conversations that are kept while writes are lost",
-    options: { keeps: true, turns: [1, 1], loss: 1, backoff: 1, lostWritesMax: 3, without: ONE_LOOK },
+    options: { keeps: true, turns: [1, 1], loss: 1, lostWritesMax: 3, without: ONE_LOOK },
     statesMin: 1,
   },
   {

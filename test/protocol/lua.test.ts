@@ -1,0 +1,264 @@
+/**
+ * The model's scripts are the Lua's: random walks through the model, each command sent to a real ledger too. Both
+ * must answer alike, and leave the same record and the same log, whatever came before.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  type ClaimId,
+  ITEM_VERSION,
+  type Item as LedgerItem,
+  type ModelId,
+  modelIdSchema,
+  newRunId,
+  type OperationId,
+  parseRunSpec,
+  type RunId,
+} from "../../packages/core/src/index.ts";
+import {
+  type Claim,
+  type ControlReply,
+  createLedger,
+  type Ledger,
+  type Outcome as LedgerOutcome,
+} from "../../packages/store/src/index.ts";
+import { runKeys } from "../../packages/store/src/keys.ts";
+import { useRedis } from "../support/redis.ts";
+import { systemIds } from "../support/worker-rig.ts";
+import { stepsFrom } from "./actions.ts";
+import { type Command, type Entry, type Fence, type Item, initialState, NONE, type Run } from "./model.ts";
+import type { Reply } from "./scripts.ts";
+import { worldOf } from "./worlds.ts";
+
+const redis = useRedis();
+
+const POOLS = ["sim/a", "sim/b"].map((name) => modelIdSchema.parse(name));
+const LATER_MS = 3_600_000;
+
+/** A world in which everything may go wrong that the ledger's scripts can tell. */
+const WORLD = worldOf("a random walk", {
+  crash: 3,
+  stall: 3,
+  unanswered: 3,
+  late: 3,
+  lateClaim: 2,
+  flush: 2,
+  backoff: 3,
+  refusal: 2,
+  cancel: 2,
+  pause: 3,
+  retry: 3,
+  orphan: 2,
+  settles: false,
+});
+
+describe("on a real Redis, the Lua scripts", () => {
+  test("answer and write as the model's do, on any walk", { timeout: 60_000 }, async () => {
+    const connection = redis.connect();
+    const ledger = createLedger(connection, { retentionMs: 0 });
+    const sent = new Map<string, number>();
+    const walks = fc.array(fc.nat(), { minLength: 120, maxLength: 120 });
+    await fc.assert(
+      fc.asyncProperty(walks, async (choices) => {
+        const id = newRunId(0, systemIds);
+        let state = initialState(WORLD);
+        await create(ledger, id, state.redis.run);
+        for (const choice of choices) {
+          const steps = stepsFrom(state, WORLD);
+          const step = steps[choice % steps.length];
+          if (step === undefined) return;
+          const wasEarly = state.redis.run.early;
+          state = step.next;
+          if (step.sent !== undefined) {
+            const { command, reply } = step.sent;
+            const answer = await send(ledger, id, command);
+            if (answer !== undefined) expect(answer, step.label).toEqual(answerOf(command, reply));
+            const what = `${command.kind} ${reply.tag}`;
+            sent.set(what, (sent.get(what) ?? 0) + 1);
+          }
+          // The time of a run that waits for it comes at once, on either side.
+          if (wasEarly && !state.redis.run.early) await connection.hset(runKeys(id).run, "not_before", "");
+          expect(await readBack(ledger, id), step.label).toEqual(recordOf(state.redis.run));
+        }
+      }),
+      { numRuns: 100 },
+    );
+    // Walks that never came to these would prove little.
+    expect([...sent.keys()].sort()).toEqual(expect.arrayContaining(ANSWERS_MET));
+  });
+});
+
+const ANSWERS_MET = [
+  "append appended",
+  "append duplicate",
+  "append fenced",
+  "cancel cancelled",
+  "claim ahead",
+  "claim claimed",
+  "claim early",
+  "claim finished",
+  "commit committed",
+  "commit duplicate",
+  "commit fenced",
+  "pause paused",
+  "requeue requeued",
+  "resume resumed",
+  "retry retried",
+];
+
+/** What a command is answered with, in the words of both. */
+interface Answer {
+  readonly tag: string;
+  readonly epoch?: number;
+  readonly log?: readonly string[];
+  readonly entry?: Entry | undefined;
+}
+
+function answerOf(command: Command, { tag, redis: { run }, entry }: Reply): Answer {
+  switch (command.kind) {
+    case "claim":
+      return tag === "claimed" ? { tag, epoch: run.epoch, log: textsOf(run.log) } : { tag };
+    case "append":
+      return { tag };
+    default:
+      return { tag, entry };
+  }
+}
+
+/** Sends a command to the ledger; undefined for BullMQ's add, which is not a script of ours. */
+async function send(ledger: Ledger, id: RunId, command: Command): Promise<Answer | undefined> {
+  switch (command.kind) {
+    case "claim": {
+      const entry = { runId: id, ticket: command.ticket, pool: poolOf(command.pool) };
+      const claimId = claimIdOf(command.claim);
+      const options = { capabilities: new Set<string>(), unfitGraceMs: 0, takeoversMax: 1_000 };
+      const reply = await ledger.claim({ entry, claimId, ...options });
+      if (reply.kind !== "claimed") return { tag: reply.kind };
+      return { tag: reply.kind, epoch: reply.claim.epoch, log: reply.items.map(textOf) };
+    }
+    case "append": {
+      const append = { length: command.length, items: [itemOf(command.item)], events: [] };
+      const reply = await ledger.append(claimOf(id, command, 0), append);
+      return { tag: reply.kind === "fenced" && reply.status === "diverged" ? "diverged" : reply.kind };
+    }
+    case "commit": {
+      const commit = { length: command.length, items: command.items.map(itemOf), events: [] };
+      const outcome = outcomeOf(command);
+      const reply = await ledger.commit(claimOf(id, command, command.ticket), { ...commit, outcome });
+      if (reply.kind !== "fenced") return { tag: reply.kind, entry: entryOf(reply.entry) };
+      return { tag: reply.status === "diverged" ? "diverged" : reply.kind, entry: undefined };
+    }
+    case "requeue": {
+      const { status, ticket, epoch } = command;
+      if (status !== "queued" && status !== "running") throw new Error(`a ${status} run is not requeued`);
+      const claimId = command.claim === NONE ? "" : claimIdOf(command.claim);
+      const seen = { status, ticket, epoch, claimId };
+      return control(await ledger.requeue(id, operationOf(command.operation), seen), "moved");
+    }
+    case "cancel":
+      return control(await ledger.cancel(id, operationOf(command.operation)), "refused");
+    case "pause":
+      return control(await ledger.pause(id, operationOf(command.operation)), "refused");
+    case "resume":
+      return control(await ledger.resume(id, operationOf(command.operation)), "refused");
+    case "retry": {
+      const { epoch, item } = command;
+      const retry = { op: operationOf(command.operation), epoch, length: item.seq, timeoutMs: 0 };
+      return control(await ledger.retry(id, { ...retry, items: [itemOf(item)] }), "refused");
+    }
+    case "add":
+      return undefined;
+  }
+}
+
+function control(reply: ControlReply, refused: string): Answer {
+  if (reply.kind === "gone") return { tag: "gone" };
+  if (reply.kind === "refused") {
+    return { tag: reply.status === "moved" ? "moved" : refused, entry: undefined };
+  }
+  return { tag: reply.did === "pausing" ? "paused" : reply.did, entry: entryOf(reply.entry) };
+}
+
+async function create(ledger: Ledger, id: RunId, run: Run): Promise<void> {
+  const spec = parseRunSpec({ input: "go", model: POOLS });
+  const items = run.log.map(itemOf);
+  await ledger.create({ id, spec, items, pool: poolOf(run.pool), needs: [], delayMs: 0, timeoutMs: 0 });
+}
+
+async function readBack(ledger: Ledger, id: RunId) {
+  const glance = await ledger.glance(id);
+  const items = await ledger.conversation(id);
+  if (glance === undefined) throw new Error(`the run ${id} is gone`);
+  const { status, ticket, epoch, pool, claimId, notBefore } = glance;
+  const [pausing, phase] = await ledger.redis.hmget(runKeys(id).run, "pausing", "phase");
+  return {
+    ...{ status, ticket, epoch, pool, claimId, phase: Number(phase) },
+    early: (notBefore ?? 0) > 0,
+    pausing: pausing === "1",
+    log: items.map(textOf),
+  };
+}
+
+function recordOf(run: Run): Awaited<ReturnType<typeof readBack>> {
+  const { status, ticket, epoch, phase, early, pausing } = run;
+  const claimId = run.claim === NONE ? "" : claimIdOf(run.claim);
+  return {
+    ...{ status, ticket, epoch, pool: poolOf(run.pool), claimId, phase },
+    early,
+    pausing,
+    log: textsOf(run.log),
+  };
+}
+
+function claimOf(runId: RunId, { claim, epoch }: Fence, ticket: number): Claim {
+  return { runId, pool: poolOf(0), ticket, epoch, claimId: claimIdOf(claim) };
+}
+
+function outcomeOf(command: Extract<Command, { kind: "commit" }>): LedgerOutcome {
+  switch (command.outcome) {
+    case "handoff":
+      return { kind: "handoff", pool: poolOf(command.pool) };
+    case "requeue":
+      return { kind: "requeue", delayMs: LATER_MS, tries: 1 };
+    case "wait":
+      return { kind: "wait", reason: "paused" };
+    case "succeeded":
+      return { kind: "succeeded" };
+    case "failed":
+      return { kind: "failed", code: "refused", message: "the call failed for good" };
+  }
+}
+
+function itemOf({ id, seq, phase }: Item): LedgerItem {
+  const parts = [{ type: "text" as const, text: String(id) }];
+  return { v: ITEM_VERSION, seq, phase, epoch: 0, at: 0, role: "user", parts };
+}
+
+function textOf(item: LedgerItem): string {
+  const [part] = item.parts;
+  return part?.type === "text" ? part.text : "";
+}
+
+function textsOf(items: readonly Item[]): readonly string[] {
+  return items.map((item) => String(item.id));
+}
+
+function entryOf(entry: { pool: ModelId; ticket: number } | undefined): Entry | undefined {
+  return entry === undefined ? undefined : { pool: POOLS.indexOf(entry.pool), ticket: entry.ticket };
+}
+
+function poolOf(pool: number): ModelId {
+  const model = POOLS[pool];
+  if (model === undefined) throw new Error(`there is no pool ${pool}`);
+  return model;
+}
+
+function claimIdOf(symbol: number): ClaimId {
+  // The constructor of the brand: as long as a real one.
+  return `c${String(symbol).padStart(11, "0")}` as ClaimId;
+}
+
+function operationOf(symbol: number): OperationId {
+  // The constructor of the brand: as long as a real one.
+  return String(symbol).padStart(10, "0") as OperationId;
+}
