@@ -14,9 +14,9 @@ const { startChild } = require("./child.cjs");
 const LOOK_EVERY_MS = 200;
 const WAIT_MS_MAX = 600_000;
 
-/** Settings that a surrounding `npm run` may pass down and that would make the install incomplete. */
+/** Settings that a surrounding `npm run` may pass down and that would make the install incomplete, or mute. */
 const MISLEADING =
-  /^npm_config_(workspaces?|include_workspace_root|omit|include|only|also|production|dry_run|global|location|prefix|package_lock_only|json|before)$/i;
+  /^npm_config_(workspaces?|include_workspace_root|omit|include|only|also|production|dry_run|global|location|prefix|package_lock_only|json|before|loglevel|silent)$/i;
 
 /** @param {string} root the folder with `package-lock.json` */
 async function ensureInstalled(root) {
