@@ -35,7 +35,7 @@ export interface DemoOutcome {
 
 export interface AuditOptions {
   readonly topics: ReadonlyMap<RunId, Topic>;
-  readonly producer: Producer;
+  readonly producer: Pick<Producer, "get" | "conversation">;
   readonly journal: readonly JournalEntry[];
   readonly strike: StrikeReport | undefined;
   readonly elapsedMs: number;

@@ -7,5 +7,5 @@ import process from "node:process";
 
 process.stdin.once("end", () => process.kill(process.pid, "SIGKILL"));
 process.stdin.resume();
-// A worker that was asked to stop ends by itself; the open pipe must not keep it.
-process.once("SIGTERM", () => process.stdin.destroy());
+// To watch is no reason to live: a worker that is done ends by itself.
+process.stdin.unref();

@@ -29,6 +29,8 @@ export interface StrikeReport {
   readonly runs: ReadonlyMap<RunId, number | undefined>;
 }
 
+const PHASES_HIT_MIN = 3;
+
 export class Strike {
   readonly #options: StrikeOptions;
   #at = 0;
@@ -43,7 +45,9 @@ export class Strike {
 
   /** Looks whether the moment has come; at each event. */
   consider(): void {
-    if (this.#striking !== undefined || !isMoment(this.#options)) return;
+    if (this.#striking !== undefined) return;
+    const { victim, views } = this.#options;
+    if (!isMoment([...views.values()], heldBy(this.#options), victim.model)) return;
     this.#striking = this.#strike();
     // Awaited by `report`; until then a failure must not count as unhandled.
     this.#striking.catch(() => undefined);
@@ -98,17 +102,23 @@ export class Strike {
 }
 
 /**
- * A third of the research is done, and the victim has at least two phases, all with replies in the ledger that must
- * not be bought again. When no phase is left to be taken, one is enough.
+ * Whether now is the moment, given all runs and those that the victim has at work. A third of the research is done,
+ * and the victim has at least three phases, all with replies in the ledger that must not be bought again. When no
+ * phase is left to be taken, one is enough.
  */
-function isMoment({ victim, crew, views }: StrikeOptions): boolean {
-  const all = [...views.values()];
-  const researched = all.filter((view) => view.model !== victim.model).length;
-  if (researched < all.length / 3) return false;
-  const held = crew.claimsOf(victim).flatMap(({ runId, epoch }) => {
+export function isMoment(all: readonly RunView[], held: readonly RunView[], model: string): boolean {
+  const researched = all.filter((view) => view.model !== model).length;
+  const isLast = !all.some((view) => view.state === "waiting" && view.model === model);
+  return (
+    researched >= all.length / 3 &&
+    held.length >= (isLast ? 1 : PHASES_HIT_MIN) &&
+    held.every((view) => view.turns > 0)
+  );
+}
+
+function heldBy({ victim, crew, views }: StrikeOptions): RunView[] {
+  return crew.claimsOf(victim).flatMap(({ runId, epoch }) => {
     const view = views.get(runId);
     return view?.state === "working" && view.epoch === epoch ? [view] : [];
   });
-  const isLast = !all.some((view) => view.state === "waiting" && view.model === victim.model);
-  return held.length >= (isLast ? 1 : 2) && held.every((view) => view.turns > 0);
 }

@@ -83,7 +83,7 @@ function sayStrike(strike: StrikeReport | undefined, progress: Progress): void {
   const isAll = times.length === runs.size;
   const killed = `${worker} was killed in the middle of ${counted(runs.size, "phase")} (↻)`;
   const line = isAll
-    ? `${killed}; ${runs.size === 1 ? "it" : "all"} went on elsewhere, the last after ${duration(Math.max(...times))}.`
+    ? `${killed}; ${runs.size === 1 ? "it went on elsewhere" : "all went on elsewhere, the last"} after ${duration(Math.max(...times))}.`
     : `${killed}; ${runs.size - times.length} never went on.`;
   progress.say(`${mark(isAll)} ${line}`, isAll ? GOOD : BAD);
 }
@@ -113,7 +113,8 @@ export function sayWhere(folder: DemoFolder, progress: Progress): void {
   progress.say("");
   progress.say(`Texts    ${path(folder.textsFolder)}/*.md`);
   progress.say(`Results  ${path(folder.resultsFile)}`);
-  progress.say(`Runs     BATON_DATA_DIR=${path(folder.path)} npm run baton -- runs ls`);
+  const place = `BATON_DATA_DIR=${path(folder.path)} BATON_CONFIG=${path(folder.configFile)}`;
+  progress.say(`Runs     ${place} npm run baton -- runs ls`);
 }
 
 function mark(isGood: boolean): string {

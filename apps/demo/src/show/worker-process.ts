@@ -16,9 +16,8 @@ import { z } from "zod";
 
 const CLI = fileURLToPath(new URL("../../../cli/src/main.ts", import.meta.url));
 const END_WITH_PARENT = new URL("./end-with-parent.ts", import.meta.url).href;
-const DRAIN_S = 2;
+const DRAIN_S = 1;
 const STOP_MS_MAX = 8_000;
-const TAIL_LINES = 5;
 
 const readySchema = z.object({ ready: z.literal(true) });
 const claimedSchema = z.object({ msg: z.literal("claimed"), runId: runIdSchema, epoch: z.int() });
@@ -44,12 +43,16 @@ export class WorkerProcess {
   /** Resolves when it is gone and its log was read. */
   readonly ended: Promise<unknown>;
   readonly #child: ChildProcess;
+  readonly #logFile: string;
+  /** The last thing that it said in plain words, as it does when it cannot start. */
+  #lastWords = "";
   #isReady = false;
   #isToEnd = false;
 
   constructor(options: WorkerOptions) {
     this.name = options.name;
     this.model = options.model;
+    this.#logFile = options.logFile;
     const args = ["worker", "-m", options.model, "--concurrency", String(options.concurrency)];
     this.#child = spawn(
       process.execPath,
@@ -59,12 +62,12 @@ export class WorkerProcess {
     // The other end is gone when the worker is; nothing is ever written.
     this.#child.stdin?.on("error", () => undefined);
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    const tail = readLog(this.#child, options);
-    this.ready = this.#readReady(tail);
+    this.#readLog(options);
+    this.ready = this.#readReady();
     // Awaited by the demo; until then a failure must not count as unhandled.
     this.ready.catch(() => undefined);
     this.#child.once("close", (code, signal) => {
-      if (this.#isReady && !this.#isToEnd) options.onLost(this.#lost(signal ?? `exit code ${code}`, tail));
+      if (this.#isReady && !this.#isToEnd) options.onLost(this.#lost(signal ?? `exit code ${code}`));
     });
   }
 
@@ -90,7 +93,7 @@ export class WorkerProcess {
     clearTimeout(late);
   }
 
-  async #readReady(tail: readonly string[]): Promise<void> {
+  async #readReady(): Promise<void> {
     const { stdout } = this.#child;
     if (stdout === null) throw new BatonError("internal", `${this.name} has no output`);
     const lines = createInterface({ input: stdout });
@@ -100,33 +103,35 @@ export class WorkerProcess {
     ]);
     const first = await Promise.race([once(lines, "line"), failed.then(() => [""])]);
     if (!readySchema.safeParse(parseJson(String(first[0]))).success) {
-      throw this.#lost("it never got ready", tail);
+      throw this.#lost("before it was ready");
     }
     this.#isReady = true;
   }
 
-  #lost(how: string, tail: readonly string[]): BatonError {
-    const said = tail.length === 0 ? "" : `; it said: ${tail.join(" | ")}`;
-    return new BatonError("internal", `${this.name} ended by itself (${how})${said}`);
+  /** Keeps the log in its file and tells of claims. */
+  #readLog({ logFile, onClaimed }: WorkerOptions): void {
+    const { stderr } = this.#child;
+    if (stderr === null) return;
+    const file = createWriteStream(logFile);
+    // The log is a convenience: a full disk must not end the demo.
+    file.on("error", () => undefined);
+    this.#child.once("close", () => file.end());
+    createInterface({ input: stderr }).on("line", (line) => {
+      file.write(`${line}\n`);
+      const entry = parseJson(line);
+      if (entry === undefined) this.#lastWords = line;
+      const claimed = claimedSchema.safeParse(entry);
+      if (claimed.success) onClaimed({ runId: claimed.data.runId, epoch: claimed.data.epoch });
+    });
   }
-}
 
-/** Keeps the log in its file, tells of claims, and returns the latest lines, which go on changing. */
-function readLog(child: ChildProcess, { logFile, onClaimed }: WorkerOptions): readonly string[] {
-  const tail: string[] = [];
-  if (child.stderr === null) return tail;
-  const file = createWriteStream(logFile);
-  // The log is a convenience: a full disk must not end the demo.
-  file.on("error", () => undefined);
-  child.once("close", () => file.end());
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    file.write(`${line}\n`);
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-    const claimed = claimedSchema.safeParse(parseJson(line));
-    if (claimed.success) onClaimed({ runId: claimed.data.runId, epoch: claimed.data.epoch });
-  });
-  return tail;
+  #lost(how: string): BatonError {
+    const words = this.#lastWords === "" ? "" : `: ${this.#lastWords}`;
+    return new BatonError(
+      "internal",
+      `${this.name} ended by itself (${how})${words}; its log is ${this.#logFile}`,
+    );
+  }
 }
 
 function parseJson(line: string): unknown {

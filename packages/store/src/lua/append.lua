@@ -20,16 +20,16 @@ if written ~= len then
   for i = 1, item_count do
     if there[i] ~= ARGV[first_item + i - 1] then return { 'diverged' } end
   end
-  return { 'duplicate', int(len + item_count), pausing }
+  return { 'duplicate', len + item_count, pausing }
 end
 
-local new_len = int(len + item_count)
+local new_len = len + item_count
 if item_count > 0 then redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_item + item_count - 1)) end
 if is_turn then
-  redis.call('HSET', keys.run, 'len', new_len, 'crashes', '0', 'tries', '0', 'updated', int(now_ms()),
-    'usage', usage, 'turns', int(values[6] + 1), 'total_turns', int(values[7] + 1))
+  redis.call('HSET', keys.run, 'len', new_len, 'crashes', '0', 'tries', '0', 'updated', now_ms(),
+    'usage', usage, 'turns', values[6] + 1, 'total_turns', values[7] + 1)
 else
-  redis.call('HSET', keys.run, 'len', new_len, 'crashes', '0', 'tries', '0', 'updated', int(now_ms()))
+  redis.call('HSET', keys.run, 'len', new_len, 'crashes', '0', 'tries', '0', 'updated', now_ms())
 end
 if events ~= '' then
   emit(keys, events)

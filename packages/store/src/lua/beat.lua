@@ -6,15 +6,15 @@
 local workers_key = KEYS[1]
 local worker_id, worker_json = ARGV[1], ARGV[2]
 
-redis.call('HSET', workers_key, worker_id, int(now_ms()) .. ' ' .. worker_json)
+redis.call('HSET', workers_key, worker_id, now_ms() .. ' ' .. worker_json)
 local lost = {}
 for i = 2, #KEYS do
   local epoch, claim = ARGV[(i - 2) * 2 + 3], ARGV[(i - 2) * 2 + 4]
   local values = redis.call('HMGET', KEYS[i], 'status', 'epoch', 'claim', 'pausing')
   if values[1] ~= 'running' or values[2] ~= epoch or values[3] ~= claim then
-    lost[#lost + 1] = { int(i - 2), 'fenced', values[1] or 'gone' }
+    lost[#lost + 1] = { i - 2, 'fenced', values[1] or 'gone' }
   elseif values[4] == '1' then
-    lost[#lost + 1] = { int(i - 2), 'pausing', 'running' }
+    lost[#lost + 1] = { i - 2, 'pausing', 'running' }
   end
 end
 return lost

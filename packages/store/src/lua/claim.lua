@@ -30,11 +30,11 @@ local function reply(epoch, takeover)
   local spec = ''
   if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
   local log = {}
-  if known_log ~= '' and known_log == (run.more[13] or '') .. ' ' .. int(run.len) then
+  if known_log ~= '' and known_log == (run.more[13] or '') .. ' ' .. run.len then
     log = 'known'
   elseif run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
-  return { 'claimed', int(epoch), int(run.phase), int(run.len), rev, spec, tries, takeover, int(run.turns),
-    total_turns, handoffs, run.usage, priority, int(run.attempts), log }
+  return { 'claimed', epoch, run.phase, run.len, rev, spec, tries, takeover, run.turns,
+    total_turns, handoffs, run.usage, priority, run.attempts, log }
 end
 
 -- R1: our own claim, sent again after a lost reply.
@@ -45,10 +45,10 @@ if deadline and now >= deadline then
   finish(keys, run, 'failed', 'deadline', 'the run passed its timeout', ttl_ms, now, {})
   return { 'finished', 'deadline' }
 end
-if not_before and now < not_before then return { 'early', int(not_before - now) } end
+if not_before and now < not_before then return { 'early', not_before - now } end
 
 local missing = ''
-if version > schema_version then missing = 'schema:' .. int(version) end
+if version > schema_version then missing = 'schema:' .. version end
 if has_needs then
   for need in string.gmatch(redis.call('GET', keys.needs) or '', '[^\n]+') do
     if not string.find(capabilities, '\n' .. need .. '\n', 1, true) then
@@ -63,7 +63,7 @@ if missing ~= '' then
     finish(keys, run, 'failed', 'config_missing', message, ttl_ms, now, {})
     return { 'finished', 'config_missing' }
   end
-  redis.call('HSET', keys.run, 'unfit_since', int(since), 'missing', missing)
+  redis.call('HSET', keys.run, 'unfit_since', since, 'missing', missing)
   return { 'unfit', missing }
 end
 
@@ -78,22 +78,22 @@ if takeover then
   crashes = crashes + 1
   takeovers = takeovers + 1
   if crashes > takeovers_max then
-    local message = 'the phase was taken over ' .. int(crashes - 1) .. ' times from lost workers without a new item'
+    local message = 'the phase was taken over ' .. (crashes - 1) .. ' times from lost workers without a new item'
     finish(keys, run, 'failed', 'poison', message, ttl_ms, now, {})
     return { 'finished', 'poison' }
   end
 end
 run.attempts = run.attempts + 1
 local started = run.started > 0 and run.started or now
-local fields = { 'status', 'running', 'claim', claim, 'epoch', int(epoch), 'updated', int(now), 'attempts',
-  int(run.attempts), 'started', int(started) }
+local fields = { 'status', 'running', 'claim', claim, 'epoch', epoch, 'updated', now, 'attempts',
+  run.attempts, 'started', started }
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
 if takeover then
-  set('crashes', int(crashes))
-  set('takeovers', int(takeovers))
+  set('crashes', crashes)
+  set('takeovers', takeovers)
 end
 if not_before then set('not_before', '') end
 if unfit_since then

@@ -17,8 +17,8 @@ local events = ARGV[first_item + item_count]
 
 local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns', 'crashes', 'tries')
 if not run then return { 'fenced', 'gone' } end
-local mark = int(ticket) .. '/' .. claim
-if run.more[1] == mark then return { 'duplicate', run.status, int(run.ticket), run.pool } end
+local mark = ticket .. '/' .. claim
+if run.more[1] == mark then return { 'duplicate', run.status, run.ticket, run.pool } end
 if run.status ~= 'running' or run.epoch ~= epoch or run.claim ~= claim or run.ticket ~= ticket then
   return { 'fenced', run.status }
 end
@@ -26,7 +26,7 @@ if run.len ~= len then return { 'diverged' } end
 
 local now = now_ms()
 if events ~= '' then emit(keys, events) end
-local fields = { 'committed', mark, 'len', int(len + item_count) }
+local fields = { 'committed', mark, 'len', len + item_count }
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
@@ -38,30 +38,30 @@ end
 if run.more[5] ~= tries then set('tries', tries) end
 if is_turn then
   run.turns, run.usage = run.turns + 1, usage
-  set('total_turns', int(run.more[3] + 1))
+  set('total_turns', run.more[3] + 1)
   if outcome ~= 'handoff' then
-    set('turns', int(run.turns))
+    set('turns', run.turns)
     set('usage', usage)
   end
 end
 
 if outcome == 'succeeded' or outcome == 'failed' then
   finish(keys, run, outcome, error_code, error_message, ttl_ms, now, fields)
-  return { 'committed', outcome, int(run.ticket), run.pool }
+  return { 'committed', outcome, run.ticket, run.pool }
 end
 if outcome == 'wait' then
   park(keys, run, run.pool, reason, now, fields)
-  return { 'committed', 'waiting', int(run.ticket), run.pool }
+  return { 'committed', 'waiting', run.ticket, run.pool }
 end
 
 local handoff = outcome == 'handoff'
 if handoff then
   close_phase(keys, run, 'succeeded', now)
   run.phase = run.phase + 1
-  set('phase', int(run.phase))
+  set('phase', run.phase)
   set('attempts', '0')
   set('started', '')
-  set('handoffs', int(run.more[2] + 1))
+  set('handoffs', run.more[2] + 1)
   set('crashes', '0')
   set('turns', '0')
   set('usage', '0 0 0 0 0')
@@ -69,8 +69,8 @@ end
 if run.pausing then
   -- The pause was asked for while the phase ran: the run moves on in the conversation, and waits there.
   park(keys, run, pool, 'paused', now, fields)
-  return { 'committed', 'waiting', int(run.ticket), pool }
+  return { 'committed', 'waiting', run.ticket, pool }
 end
 -- Watchers of a handoff have its own event.
 local next_ticket = enqueue(keys, run, pool, delay_ms, now, fields, handoff)
-return { 'committed', 'queued', int(next_ticket), pool }
+return { 'committed', 'queued', next_ticket, pool }

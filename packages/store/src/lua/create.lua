@@ -28,10 +28,13 @@ if state[1] then return { 'exists', keys.id, state[1], state[2] } end
 
 local now = now_ms()
 local len = #ARGV - first_item + 1
-redis.call('HSET', keys.run, 'v', '1', 'status', 'queued', 'pool', pool, 'ticket', '1', 'epoch', '1', 'claim', '',
-  'phase', '0', 'len', int(len), 'created', int(now), 'updated', int(now), 'attempts', '0', 'turns', '0',
-  'total_turns', '0', 'handoffs', '0', 'priority', priority, 'rev', '1', 'tries', '0',
-  'needs', needs ~= '' and '1' or '')
+-- A small hash is a list that is searched from its front: what claim and commit read stands first, in their order,
+-- and is there from the start, because what is absent is searched for to the end.
+redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', 1, 'epoch', 1, 'claim', '', 'phase', 0,
+  'len', len, 'ops', '', 'pausing', '', 'attempts', 0, 'turns', 0, 'started', '', 'usage', '0 0 0 0 0',
+  'committed', '', 'handoffs', 0, 'total_turns', 0, 'crashes', 0, 'tries', 0, 'not_before', '', 'deadline', '',
+  'v', 1, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
+  'created', now, 'updated', now)
 redis.call('SET', keys.spec, spec)
 if needs ~= '' then redis.call('SET', keys.needs, needs) end
 for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
@@ -39,10 +42,10 @@ if idem_digest ~= '' then
   redis.call('SET', idem_key, keys.id .. ' ' .. body_hash)
   redis.call('HSET', keys.run, 'idem', idem_digest)
 end
-if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', int(now + delay_ms)) end
+if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', now + delay_ms) end
 if timeout_ms > 0 then
-  redis.call('HSET', keys.run, 'deadline', int(now + timeout_ms))
-  redis.call('ZADD', keys.deadlines, int(now + timeout_ms), keys.id)
+  redis.call('HSET', keys.run, 'deadline', now + timeout_ms)
+  redis.call('ZADD', keys.deadlines, now + timeout_ms, keys.id)
 end
 redis.call('ZADD', keys.status, 0, 'live/' .. keys.id)
 enter_pool(keys, pool, now)

@@ -17,6 +17,6 @@ if is_terminal(run.status) or not deadline then
   return { 'terminal' }
 end
 local now = now_ms()
-if now < deadline then return { 'early', int(deadline - now) } end
+if now < deadline then return { 'early', deadline - now } end
 finish(keys, run, 'failed', 'deadline', 'the run passed its timeout', ttl_ms, now, {})
 return { 'expired' }

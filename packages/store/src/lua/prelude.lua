@@ -1,7 +1,8 @@
 -- Put before every script, behind `keys_of` (made by ../keys.ts). Time is Redis' own, so that no two machines'
 -- clocks are ever compared.
 --
--- A run is a hash; its fields are documented in ../run-record.ts. Numbers are decimal text, and a field that is ''
+-- A run is a hash; its fields are documented in ../run-record.ts. Numbers are decimal text (they are given to
+-- commands as they are), and a field that is ''
 -- is absent: setting it so costs nothing beside the fields that are set anyway.
 --
 -- The hot path is claim, append, commit. Each reads the record with one HMGET and writes it with one HSET.
@@ -9,10 +10,6 @@
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local function int(number)
-  return string.format('%.0f', number)
 end
 
 -- The fields that decide whether and how a run may move, and any more that a script names, in `run.more`.
@@ -119,8 +116,8 @@ end
 local function finish(keys, run, status, error_code, error_message, ttl_ms, now, fields)
   close_phase(keys, run, status, now)
   local epoch = run.epoch + 1
-  redis.call('HSET', keys.run, 'status', status, 'epoch', int(epoch), 'claim', '', 'updated', int(now),
-    'ended', int(now), 'pausing', '', 'not_before', '', 'reason', '', 'unfit_since', '', 'missing', '',
+  redis.call('HSET', keys.run, 'status', status, 'epoch', epoch, 'claim', '', 'updated', now,
+    'ended', now, 'pausing', '', 'not_before', '', 'reason', '', 'unfit_since', '', 'missing', '',
     unpack(fields))
   local extra = nil
   if error_code ~= '' then
@@ -142,8 +139,8 @@ end
 -- Parks a live run: it waits for an outside act in `pool` and has no queue entry. `fields` are set along.
 local function park(keys, run, pool, reason, now, fields)
   local epoch = run.epoch + 1
-  redis.call('HSET', keys.run, 'status', 'waiting', 'reason', reason, 'epoch', int(epoch), 'claim', '',
-    'updated', int(now), 'pausing', '', 'not_before', '', 'pool', pool, unpack(fields))
+  redis.call('HSET', keys.run, 'status', 'waiting', 'reason', reason, 'epoch', epoch, 'claim', '',
+    'updated', now, 'pausing', '', 'not_before', '', 'pool', pool, unpack(fields))
   move_status(keys, run.status, 'waiting', now)
   leave_pool(keys, run.pool)
   emit(keys, status_event(run, epoch, 'waiting', pool, { reason = reason }))
@@ -155,14 +152,14 @@ end
 -- set along; `quiet` leaves out the status event, where another event tells the same.
 local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
   local epoch, ticket = run.epoch + 1, run.ticket + 1
-  redis.call('HSET', keys.run, 'status', 'queued', 'epoch', int(epoch), 'ticket', int(ticket), 'claim', '',
-    'pool', pool, 'updated', int(now), unpack(fields))
+  redis.call('HSET', keys.run, 'status', 'queued', 'epoch', epoch, 'ticket', ticket, 'claim', '',
+    'pool', pool, 'updated', now, unpack(fields))
   if run.status ~= 'running' then
     -- A claim clears what hinders a start; from any other status it may stand there still.
     redis.call('HSET', keys.run, 'reason', '', 'unfit_since', '', 'missing', '', 'not_before', '')
   end
   if run.pausing then redis.call('HSET', keys.run, 'pausing', '') end
-  if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', int(now + delay_ms)) end
+  if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', now + delay_ms) end
   move_status(keys, run.status, 'queued', now)
   if not is_live(run.status) then
     enter_pool(keys, pool, now)

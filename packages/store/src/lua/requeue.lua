@@ -8,7 +8,7 @@ local op, status, ticket, epoch, claim = ARGV[1], ARGV[2], tonumber(ARGV[3]), to
 
 local run = load_run(keys.run, 'not_before')
 if not run then return { 'moved', 'gone' } end
-if op_seen(run.ops, op) then return { 'duplicate', int(run.ticket), run.pool } end
+if op_seen(run.ops, op) then return { 'duplicate', run.ticket, run.pool } end
 if run.status ~= status or run.ticket ~= ticket or run.epoch ~= epoch or run.claim ~= claim
   or not is_live(status) then
   return { 'moved', run.status }
@@ -22,4 +22,4 @@ end
 -- A run that waits for its time keeps waiting for it.
 local not_before = tonumber(run.more[1] or '') or 0
 local next_ticket = enqueue(keys, run, run.pool, math.max(0, not_before - now), now, fields, false)
-return { 'requeued', int(next_ticket), run.pool }
+return { 'requeued', next_ticket, run.pool }

@@ -11,18 +11,18 @@ local first_item = 3
 
 local run = load_run(keys.run)
 if not run then return { 'gone' } end
-if op_seen(run.ops, op) then return { 'duplicate', run.status, int(run.ticket), run.pool } end
+if op_seen(run.ops, op) then return { 'duplicate', run.status, run.ticket, run.pool } end
 local ops = op_push(run.ops, op)
 if run.status == 'running' and run.pausing and not len then
   redis.call('HSET', keys.run, 'pausing', '', 'ops', ops)
-  return { 'resumed', 'running', int(run.ticket), run.pool }
+  return { 'resumed', 'running', run.ticket, run.pool }
 end
 if run.status ~= 'waiting' then return { 'refused', run.status } end
 local fields = { 'ops', ops }
 if len then
   if run.len ~= len then return { 'moved' } end
   for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
-  fields = { 'ops', ops, 'len', int(len + #ARGV - first_item + 1), 'crashes', '0' }
+  fields = { 'ops', ops, 'len', len + #ARGV - first_item + 1, 'crashes', '0' }
 end
 local ticket = enqueue(keys, run, run.pool, 0, now_ms(), fields, false)
-return { 'resumed', 'queued', int(ticket), run.pool }
+return { 'resumed', 'queued', ticket, run.pool }

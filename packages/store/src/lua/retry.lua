@@ -12,7 +12,7 @@ local first_item = 6
 
 local run = load_run(keys.run)
 if not run then return { 'gone' } end
-if op_seen(run.ops, op) then return { 'duplicate', int(run.ticket), run.pool } end
+if op_seen(run.ops, op) then return { 'duplicate', run.ticket, run.pool } end
 if run.status ~= 'failed' and run.status ~= 'cancelled' then return { 'refused', run.status } end
 if run.epoch ~= epoch or run.len ~= len then return { 'moved' } end
 
@@ -25,18 +25,18 @@ if pool == '' or pool == run.pool then
   pool = run.pool
 else
   run.phase = run.phase + 1
-  redis.call('HSET', keys.run, 'phase', int(run.phase), 'attempts', '0', 'turns', '0', 'started', '',
+  redis.call('HSET', keys.run, 'phase', run.phase, 'attempts', '0', 'turns', '0', 'started', '',
     'usage', '0 0 0 0 0')
 end
 for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
 local deadline = ''
 if timeout_ms > 0 then
-  deadline = int(now + timeout_ms)
+  deadline = now + timeout_ms
   redis.call('ZADD', keys.deadlines, deadline, keys.id)
 end
 local ticket = enqueue(keys, run, pool, 0, now, {
-  'len', int(run.len + #ARGV - first_item + 1), 'ops', op_push(run.ops, op), 'crashes', '0', 'tries', '0',
+  'len', run.len + #ARGV - first_item + 1, 'ops', op_push(run.ops, op), 'crashes', '0', 'tries', '0',
   'ended', '', 'error_code', '', 'error_message', '', 'deadline', deadline,
 }, false)
 feed(keys, 'queued', pool)
-return { 'retried', int(ticket), pool }
+return { 'retried', ticket, pool }
