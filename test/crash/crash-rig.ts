@@ -11,7 +11,7 @@ import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 import { openRig, type Rig } from "../support/worker-rig.ts";
 import { type ActOf, Journal } from "./journal.ts";
-import { type Orders, POOLS } from "./work.ts";
+import { nonceAfter, type Orders, POOLS } from "./work.ts";
 
 export interface Submission {
   readonly id: RunId;
@@ -129,6 +129,11 @@ export function contradictions(run: Run, items: readonly Item[]): readonly strin
     found.push(`${handoffs.length} handoff items, ${run.handoffs} handoffs, ${run.phases.length} phases`);
   }
   const replies = items.filter((item) => item.role === "assistant");
+  const nonces = replies.map(textOf);
+  for (const [index, nonce] of nonces.entries()) {
+    const before = nonceAfter(replies.slice(0, index), nonce.split(" ")[0] ?? "");
+    if (nonce !== before) found.push(`the reply ${nonce} was given to another conversation: ${nonces}`);
+  }
   if (replies.length !== run.turns) found.push(`${replies.length} replies in the log, ${run.turns} turns`);
   if (items.length !== run.items) found.push(`${items.length} items in the log, ${run.items} in the record`);
   return found;

@@ -9,9 +9,7 @@ import { textOf } from "@baton/core";
 import { type EnqueueOptions, type Ledger, PoolQueues, type QueueEntry } from "@baton/store";
 import type { Redis } from "ioredis";
 import type { Journal } from "./journal.ts";
-import { type Orders, ordersOf, replyTo, type Step } from "./work.ts";
-
-type Claim = Parameters<Ledger["commit"]>[0];
+import { nonceAfter, type Orders, ordersOf, replyTo, type Step } from "./work.ts";
 
 export class CrashSwitch {
   readonly #journal: Journal;
@@ -54,10 +52,11 @@ export class CrashSwitch {
         return reply;
       },
       // Up to its first `await` this runs in the tick of the enqueue that follows, as the real one does.
-      commit: (claim, commit) => {
+      commit: (...given) => {
+        const [claim, commit] = given;
         const orders = this.#ordersOf(claim.runId);
         if (commit.turn !== undefined) this.#at("deciding", orders);
-        const committing = this.#commit(real, claim, commit, orders);
+        const committing = this.#commit(real, given, orders);
         this.#commits.set(claim.runId, committing);
         return committing;
       },
@@ -108,7 +107,7 @@ export class CrashSwitch {
     call: async (request, onDelta, signal) => {
       const orders = ordersOf(request.items);
       this.#calls += 1;
-      const nonce = `${process.pid}-${this.#calls}`;
+      const nonce = nonceAfter(request.items, `${process.pid}-${this.#calls}`);
       this.#journal.add(orders.mark, { did: "bought", seq: request.items.length, nonce });
       onDelta({ kind: "text", text: nonce });
       await delay(orders.latencyMs, undefined, { signal });
@@ -124,8 +123,9 @@ export class CrashSwitch {
     this.#at("in_tool", orders);
   };
 
-  async #commit(real: Ledger, claim: Claim, commit: Parameters<Ledger["commit"]>[1], orders: Orders) {
-    const reply = await real.commit(claim, commit);
+  async #commit(real: Ledger, given: Parameters<Ledger["commit"]>, orders: Orders) {
+    const [claim, commit] = given;
+    const reply = await real.commit(...given);
     if (reply.kind === "fenced") {
       this.#journal.add(orders.mark, { did: "refused", script: "commit", status: reply.status });
       return reply;

@@ -66,6 +66,12 @@ export function ordersOf(items: readonly Item[]): Orders {
   return ordersSchema.parse(JSON.parse(textOf(first)));
 }
 
+/** Marks a call with the reply that came before it: a reply tells which conversation its model saw. */
+export function nonceAfter(items: readonly Item[], call: string): string {
+  const before = items.findLast((item) => item.role === "assistant");
+  return `${call} after ${before === undefined ? "the input" : textOf(before).split(" ")[0]}`;
+}
+
 /**
  * What the model of `request` says: first it calls the tools, then it hands over if it can, else it ends. The text
  * holds `nonce`, so that a reply in the log tells which call it was bought by.

@@ -16,7 +16,6 @@ import type { Step, World } from "./step.ts";
 
 export interface Exploration {
   readonly states: number;
-  readonly steps: number;
   /** A shortest trace to each invariant that breaks. */
   readonly broken: ReadonlyMap<Invariant, Counterexample>;
 }
@@ -57,7 +56,7 @@ export function explore(world: World): Exploration {
       queue.push(step.next);
     }
   }
-  return { states: graph.size, steps: graph.edges, broken: tracesOf(graph, found, world) };
+  return { states: graph.size, broken: tracesOf(graph, found, world) };
 }
 
 function goodnessOf(state: State, { quickCalls }: World): Goodness {

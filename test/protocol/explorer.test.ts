@@ -7,9 +7,7 @@ import { keyOf } from "./keys.ts";
 import { initialState, type State } from "./model.ts";
 import type { World } from "./step.ts";
 import { printTrace } from "./trace.ts";
-import { type WorldOptions, worldOf } from "./worlds.ts";
-
-const ONE_LOOK = ["reconciler.twice"] as const;
+import { ONE_LOOK, type WorldOptions, wordsOf, worldOf } from "./worlds.ts";
 
 /** What may happen next, as the explorer sees it. */
 function futureOf(state: State, world: World): string {
@@ -47,14 +45,16 @@ describe("states with the same key can do the same", () => {
   const worlds: readonly WorldOptions[] = [
     { crash: 1, stall: 1, unanswered: 1, without: ONE_LOOK },
     { turns: [2], stall: 1, flush: 1, late: 1, without: ONE_LOOK },
-    { turns: [2], stall: 1, lateClaim: 1, settles: false, without: ONE_LOOK },
+    { turns: [1], stall: 1, lateClaim: 1, settles: false, without: ONE_LOOK },
+    { turns: [1], keeps: true, loss: 1, backoff: 1, lostWritesMax: 1, without: ONE_LOOK },
     { turns: [1], late: 1, cancel: 1, retry: 1, without: ONE_LOOK },
     { turns: [2], unanswered: 1, pause: 1, refusal: 1, without: ONE_LOOK },
     { turns: [2], loss: 1, unanswered: 1, lostWritesMax: 2, without: ONE_LOOK },
     { turns: [1], loss: 1, cancel: 1, lostWritesMax: 2, without: ONE_LOOK },
     { turns: [1, 1], orphan: 1, backoff: 1, reconcilers: 2, without: ONE_LOOK },
   ];
-  test.each(worlds)("%o", (options) => {
+  const rows = worlds.map((options) => ({ options, where: wordsOf(options) }));
+  test.each(rows)("$where", ({ options }) => {
     expect(meetAgain(worldOf("met again", options))).toBeGreaterThan(100);
   });
 });
@@ -72,7 +72,8 @@ describe("what is settled early settles the same", () => {
     { turns: [1], quickCalls: true, stall: 1, without: ONE_LOOK },
     { turns: [1], late: 1, cancel: 1, retry: 1, without: [...ONE_LOOK, "operations.remembered"] },
   ];
-  test.each(worlds)("%o", (options) => {
+  const rows = worlds.map((options) => ({ options, where: wordsOf(options) }));
+  test.each(rows)("$where", ({ options }) => {
     const settled = explore(worldOf("settled", options));
     const raw = explore(worldOf("raw", { ...options, settles: false }));
     expect([...settled.broken.keys()].sort()).toEqual([...raw.broken.keys()].sort());

@@ -21,15 +21,9 @@ export class Graph {
   readonly #from = new Numbers();
   readonly #to = new Numbers();
   readonly #repairs = new Numbers();
-  #edges = 0;
 
   get size(): number {
     return this.#places.size;
-  }
-
-  /** All steps that were taken, adverse ones too. */
-  get edges(): number {
-    return this.#edges;
   }
 
   /** The place of a state; a new one remembers from where it was found first. */
@@ -57,7 +51,6 @@ export class Graph {
   }
 
   connect(from: number, to: number, kind: Step["kind"]): void {
-    this.#edges += 1;
     if (kind === "adverse" || from === to) return;
     this.#from.push(from);
     this.#to.push(to);

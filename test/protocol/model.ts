@@ -3,7 +3,7 @@
  * may happen to it is in actions.ts, what must hold of it in invariants.ts.
  *
  * What is left out, because the rules of commit and enqueue do not turn on it: what models say, tools, events,
- * capabilities, deadlines, poison, priorities, and all clocks. Whatever takes time in the product may take any
+ * capabilities, deadlines, poison, priorities, batches, and all clocks. Whatever takes time in the product may take any
  * time here: a lock lasts until the explorer ends it, a delayed job may be fetched at any moment (it is then put
  * back), the reconciler's grace may be over at once.
  *

@@ -10,7 +10,7 @@ export interface Step {
   readonly kind: "work" | "repair" | "adverse";
   readonly next: State;
   /** What was executed, if anything was. */
-  readonly sent: { readonly command: Command; readonly reply: Reply; readonly copy: boolean } | undefined;
+  readonly sent: { readonly command: Command; readonly reply: Reply } | undefined;
 }
 
 /** A scenario, and the rules that are kept in it. */
@@ -49,7 +49,8 @@ export function createSink(state: State, world: World): Sink {
   function push(taken: Step): void {
     const step = isSettled ? { ...taken, next: settle(taken.next, world.turns) } : taken;
     const { next } = step;
-    if (next.left.loss === 0 || next.redis === state.redis) {
+    const isLoss = next.left.loss < state.left.loss;
+    if (next.left.loss === 0 || next.redis === state.redis || isLoss) {
       steps.push(step);
       return;
     }
@@ -81,7 +82,7 @@ export function createSink(state: State, world: World): Sink {
       const reply = execute(command, state.redis, world.rules);
       const next: State = { ...state, redis: reply.redis, ...then(reply) };
       const told = `${label}: ${reply.tag}`;
-      const sent = { command, reply, copy: false };
+      const sent = { command, reply };
       push({ kind, label: told, next, sent });
       // What had no effect may as well not have been sent.
       if (reply.redis === state.redis) return;
@@ -103,7 +104,7 @@ export function createSink(state: State, world: World): Sink {
       const usurped = state.usurped + (reply.tag === "claimed" && reply.redis !== state.redis ? 1 : 0);
       const next = { ...state, redis: reply.redis, copies, usurped };
       const label = `the second ${command.kind} arrives: ${reply.tag}`;
-      push({ kind: "adverse", label, next, sent: { command, reply, copy: true } });
+      push({ kind: "adverse", label, next, sent: { command, reply } });
     },
   };
 }

@@ -4,15 +4,13 @@
  */
 import type { Invariant } from "./invariants.ts";
 import type { ProposalName, RuleName } from "./rules.ts";
-import type { WorldOptions } from "./worlds.ts";
+import { ONE_LOOK, type WorldOptions } from "./worlds.ts";
 
 export interface Switch {
   readonly off: readonly RuleName[];
   readonly world: WorldOptions;
   readonly breaks: readonly Invariant[];
 }
-
-const ONE_LOOK = ["reconciler.twice"] as const;
 
 export const SWITCHES: readonly Switch[] = [
   { off: ["claim.status"], world: { turns: [1, 1], crash: 1 }, breaks: ["R6"] },
