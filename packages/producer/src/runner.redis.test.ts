@@ -187,6 +187,7 @@ describe("a run", () => {
       runner.run({ input: "?", model: "no-provider" }),
       runner.run({ input: "?", messages: [{ role: "user", content: "!" }], model: "openai/gpt" }),
     ];
+    await expect(runner.follow("nothing")).rejects.toThrow(/a run id looks like/);
     for (const running of wrong) await expect(running).rejects.toMatchObject({ code: "invalid_spec" });
     expect(await rig.ledger.count("queued")).toBe(0);
   });

@@ -8,7 +8,7 @@
  * `toolResults`; text of a failed attempt is withdrawn from a stream; a plain function gets its parameters by
  * their names, one or many.
  */
-import { BatonError, isTerminal, type RunId, type RunSpec } from "@baton/core";
+import { BatonError, describeIssues, isTerminal, type RunId, type RunSpec, runIdSchema } from "@baton/core";
 import type { LocalOutcome } from "./call-local.ts";
 import { errorOf, type FollowEnd, followRun } from "./follow-run.ts";
 import { systemTexts } from "./messages-of.ts";
@@ -69,18 +69,21 @@ export class Runner {
    * for its result or streams it, first what was said so far.
    */
   follow<Parsed = unknown>(
-    id: RunId,
+    id: string,
     params: FollowParams<Parsed> & { readonly stream: true },
   ): Promise<RunStream<Parsed>>;
   follow<Parsed = unknown>(
-    id: RunId,
+    id: string,
     params?: FollowParams<Parsed> & { readonly stream?: false | null },
   ): Promise<RunnerResult<Parsed>>;
   async follow<Parsed>(
-    id: RunId,
+    id: string,
     params: FollowParams<Parsed> = {},
   ): Promise<RunnerResult<Parsed> | RunStream<Parsed>> {
-    return this.#start(id, readFollowParams(params), undefined);
+    const runId = runIdSchema.safeParse(id);
+    if (!runId.success)
+      throw new BatonError("invalid_spec", describeIssues(runId.error), { cause: runId.error });
+    return this.#start(runId.data, readFollowParams(params), undefined);
   }
 
   async #start<Parsed>(

@@ -76,16 +76,16 @@ export class ClaimKeeper {
   readonly #held = new Set<HeldClaim>();
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> = Promise.resolve();
+  #isBeating = false;
 
   constructor(options: ClaimKeeperOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => {
-      this.#beating = this.#beating.then(() => this.#beat());
-    }, BEAT_MS);
-    this.#beating = this.#beating.then(() => this.#beat());
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#beatOnce(), BEAT_MS);
+    this.#beatOnce();
   }
 
   hold(claim: Claim, job: HeldJob): HeldClaim {
@@ -108,7 +108,13 @@ export class ClaimKeeper {
     await this.#beating;
   }
 
+  /** While Redis is away one beat waits for it, not one for each second. */
+  #beatOnce(): void {
+    if (!this.#isBeating) this.#beating = this.#beat();
+  }
+
   async #beat(): Promise<void> {
+    this.#isBeating = true;
     try {
       const held = [...this.#held];
       const byClaim = new Map(held.map((one) => [one.claim, one]));
@@ -128,6 +134,8 @@ export class ClaimKeeper {
     } catch (error) {
       // Redis is away: the claims are judged again when it is back.
       this.#options.onError(error);
+    } finally {
+      this.#isBeating = false;
     }
   }
 

@@ -6,6 +6,9 @@
  *   - calls without a result → run them; those with a marker were started and are answered as unknown
  *   - ordinary calls answered and a transfer called → hand off; the first transfer wins
  *   - no calls → the phase is over: the next step of the pipeline, or the end of the run
+ *
+ * What failed a phase would fail it again on every look, so an explicit retry after it asks the model anew, and
+ * turns are bounded from the last retry on.
  */
 import {
   finalOutput,
@@ -15,7 +18,7 @@ import {
   type RunSpec,
   type ToolCallPart,
 } from "@baton/core";
-import { openTurn, pipelineStep, turnsIn } from "./phase-view.ts";
+import { type OpenTurn, openTurn, pipelineStep, repliesOf, sinceRetry, turnsIn } from "./phase-view.ts";
 
 export interface View {
   readonly spec: RunSpec;
@@ -57,6 +60,11 @@ export type Step =
 export function decide(view: View): Step {
   const turn = openTurn(view.items, view.phase);
   if (turn === undefined) return nextCall(view);
+  const step = decideTurn(view, turn);
+  return step.kind === "fail" && turn.retried ? nextCall(view) : step;
+}
+
+function decideTurn(view: View, turn: OpenTurn): Step {
   const { stopReason } = turn.reply;
   if (stopReason === "refusal") return fail("refusal", `${view.model} refused to answer`);
   if (stopReason === "content_filter")
@@ -100,18 +108,19 @@ function decideCalls(
 
 function nextCall(view: View): Step {
   if (view.pausing) return { kind: "wait", reason: "paused" };
-  const step = pipelineStep(view.spec, view.items);
-  const phaseMax = step?.now.max_turns;
-  if (view.turns >= view.maxTurns) {
+  const recent = sinceRetry(view.items);
+  const turns = recent === undefined ? view.turns : repliesOf(recent).length;
+  if (turns >= view.maxTurns) {
     return fail(
       "max_turns",
-      `the run took the ${view.maxTurns} turns that max_turns allows without an end: raise it and retry`,
+      `the run took the ${view.maxTurns} turns that max_turns allows without an end: a retry lets it take as many again`,
     );
   }
-  if (phaseMax !== undefined && turnsIn(view.items, view.phase) >= phaseMax) {
+  const phaseMax = pipelineStep(view.spec, view.items)?.now.max_turns;
+  if (phaseMax !== undefined && turnsIn(recent ?? view.items, view.phase) >= phaseMax) {
     return fail(
       "max_turns",
-      `phase ${view.phase} took the ${phaseMax} turns that its max_turns allows without an end`,
+      `phase ${view.phase} took the ${phaseMax} turns that its max_turns allows without an end: a retry lets it take as many again`,
     );
   }
   return { kind: "call_model" };

@@ -27,6 +27,7 @@ export class EventWriter {
   readonly #pending = new Map<string, Pending>();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
+  #isWriting = false;
 
   constructor(ledger: Pick<Ledger, "publish">, onError: (error: unknown) => void) {
     this.#ledger = ledger;
@@ -58,8 +59,10 @@ export class EventWriter {
 
   /** Writes all that is pending and waits for it. */
   async close(): Promise<void> {
+    await this.#flushing;
     this.#flush();
     await this.#flushing;
+    clearTimeout(this.#timer);
   }
 
   #schedule(): void {
@@ -68,23 +71,31 @@ export class EventWriter {
     this.#timer = setTimeout(() => this.#flush(), tick);
   }
 
+  /** One call after the other: the order of a run's events is the order of its deltas. */
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const events: ClaimEvents[] = [...this.#pending.values()];
-    this.#pending.clear();
-    // One call after the other: the order of a run's events is the order of its deltas.
-    this.#flushing = this.#flushing.then(() => this.#write(events));
+    if (!this.#isWriting) this.#flushing = this.#writePending();
   }
 
-  async #write(events: readonly ClaimEvents[]): Promise<void> {
+  /**
+   * What waits for an earlier call stays pending, so that `take` still finds it: were it already on its way, it
+   * would come behind the reply that it is a part of.
+   */
+  async #writePending(): Promise<void> {
+    this.#isWriting = true;
     try {
-      for (let from = 0; from < events.length; from += RUNS_A_CALL) {
-        await this.#ledger.publish(events.slice(from, from + RUNS_A_CALL));
+      for (let runs = this.#pending.size; runs > 0; runs -= RUNS_A_CALL) {
+        const some: ClaimEvents[] = [...this.#pending.values().take(Math.min(runs, RUNS_A_CALL))];
+        for (const { claim } of some) this.#pending.delete(claim.claimId);
+        await this.#ledger.publish(some);
       }
     } catch (error) {
       this.#onError(error);
+    } finally {
+      this.#isWriting = false;
     }
+    if (this.#pending.size > 0) this.#schedule();
   }
 }
 

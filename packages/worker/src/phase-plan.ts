@@ -6,6 +6,7 @@ import {
   allowsTool,
   type HandoffTool,
   handoffTools,
+  type Item,
   type Limits,
   type ModelConfig,
   type ModelId,
@@ -17,7 +18,6 @@ import {
   type ToolDefinition,
   type ToolSelection,
 } from "@baton/core";
-import type { PhaseSession } from "./phase-session.ts";
 import { pipelineStep } from "./phase-view.ts";
 
 export interface PlanOptions {
@@ -38,20 +38,29 @@ export interface PhasePlan {
   readonly handoffContext: "full" | "brief";
 }
 
+/** What a plan is told from; a session is one. */
+export interface PhaseFacts {
+  readonly spec: RunSpec;
+  readonly items: readonly Item[];
+  readonly held: { readonly claim: { readonly pool: ModelId } };
+}
+
 /** The plan of the session's phase. It does not change while the phase lasts. */
-export function planPhase(session: PhaseSession, options: PlanOptions): PhasePlan {
+export function planPhase(session: PhaseFacts, options: PlanOptions): PhasePlan {
   const { spec } = session;
   const model = session.held.claim.pool;
   const step = pipelineStep(spec, session.items)?.now;
   const entries = modelsOf(spec);
   const models = [...new Set([...entries.map((entry) => entry.model), model])];
-  const chosen = entries.find((entry) => entry.model === model)?.settings;
+  // In a pipeline a model's settings are its step's: the same model may have others in another step.
+  const chosen =
+    step === undefined ? entries.find((entry) => entry.model === model)?.settings : step.settings;
   const strengths = (id: ModelId) => options.models[id]?.strengths;
   return {
     model,
     models,
     instructions: instructionsOf(spec, step?.instructions),
-    settings: { ...options.models[model]?.settings, ...spec.settings, ...(step?.settings ?? chosen) },
+    settings: { ...options.models[model]?.settings, ...spec.settings, ...chosen },
     selection: {
       servers: step?.mcp_servers ?? spec.mcp_servers ?? [],
       functions: step?.tools ?? (spec.tools ?? []).filter((tool) => typeof tool === "string"),

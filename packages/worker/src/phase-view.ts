@@ -11,16 +11,19 @@ export interface OpenTurn {
   readonly answered: ReadonlySet<string>;
   /** Calls whose marker was written: they may have had their effect. */
   readonly started: ReadonlySet<string>;
+  /** An operator retried the run after this reply. */
+  readonly retried: boolean;
 }
 
 /** The last reply of phase `phase`, or undefined when the model is to speak first. */
 export function openTurn(items: readonly Item[], phase: number): OpenTurn | undefined {
-  const index = items.findLastIndex((item) => item.role === "assistant" && item.origin !== undefined);
+  const index = items.findLastIndex(isReply);
   const reply = items[index];
   if (reply === undefined || reply.phase !== phase) return undefined;
   const answered = new Set<string>();
   const started = new Set<string>();
-  for (const item of items.slice(index + 1)) {
+  const later = items.slice(index + 1);
+  for (const item of later) {
     // A user speaking after the reply (an edited retry, an answer) closes the turn.
     if (item.role === "user") return undefined;
     for (const part of item.parts) {
@@ -29,7 +32,26 @@ export function openTurn(items: readonly Item[], phase: number): OpenTurn | unde
     }
   }
   const calls = reply.parts.filter((part) => part.type === "tool_call");
-  return { reply, calls, answered, started };
+  return { reply, calls, answered, started, retried: later.some(isRetry) };
+}
+
+/** What came since the last explicit retry of the run; undefined when there was none. */
+export function sinceRetry(items: readonly Item[]): readonly Item[] | undefined {
+  const index = items.findLastIndex(isRetry);
+  return index < 0 ? undefined : items.slice(index);
+}
+
+/** The replies of models, without an assistant's messages that were submitted. */
+export function repliesOf(items: readonly Item[]): readonly Item[] {
+  return items.filter(isReply);
+}
+
+function isReply(item: Item): boolean {
+  return item.role === "assistant" && item.origin !== undefined;
+}
+
+function isRetry(item: Item): boolean {
+  return item.parts.some((part) => part.type === "record" && part.act === "retry");
 }
 
 /** The handoffs so far, in order. */
@@ -58,7 +80,7 @@ export function pipelineStep(
 
 /** Model calls that were written in this phase. */
 export function turnsIn(items: readonly Item[], phase: number): number {
-  return items.filter((item) => item.phase === phase && item.origin !== undefined).length;
+  return repliesOf(items).filter((item) => item.phase === phase).length;
 }
 
 /** The last model that spoke before phase `phase`, if any. */

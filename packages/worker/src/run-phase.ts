@@ -153,9 +153,22 @@ function ruledOut(decision: PolicyDecision, session: PhaseSession, plan: PhasePl
   const { model: to } = decision;
   if (to === undefined || to === plan.model) return undefined;
   const reason = `the policy ${policy} chose ${to}`;
-  return plan.models.includes(to)
-    ? { kind: "handoff", to, by: "policy", reason, brief: "", call: undefined, losers: [] }
-    : { kind: "fail", code: "policy_stopped", message: `${reason}, which is not one of the run's models` };
+  if (!plan.models.includes(to)) {
+    return {
+      kind: "fail",
+      code: "policy_stopped",
+      message: `${reason}, which is not one of the run's models`,
+    };
+  }
+  const handoffsMax = decision.maxHandoffs ?? plan.maxHandoffs;
+  if (session.handoffs >= handoffsMax) {
+    return {
+      kind: "fail",
+      code: "max_handoffs",
+      message: `${reason} after ${handoffsMax} handoffs, which is all that max_handoffs allows`,
+    };
+  }
+  return { kind: "handoff", to, by: "policy", reason, brief: "", call: undefined, losers: [] };
 }
 
 /** A call failed: the phase is queued again with a delay, or the run fails. */

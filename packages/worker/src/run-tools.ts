@@ -63,7 +63,8 @@ async function runOne(
   if (plan.handoffTools.some((tool) => tool.definition.name === call.name)) {
     throw new Error(`${call.name} is a transfer and is decided, not run`);
   }
-  if (call.name.startsWith("transfer_to_")) {
+  const definition = catalogue.tools.find((tool) => tool.name === call.name);
+  if (definition === undefined && call.name.startsWith("transfer_to_")) {
     return writeResult(
       session,
       call,
@@ -72,7 +73,6 @@ async function runOne(
       ),
     );
   }
-  const definition = catalogue.tools.find((tool) => tool.name === call.name);
   // What is not in the list (its server was down then) may have effects for all that is known.
   const marked = definition === undefined || (!definition.readOnly && !definition.idempotent);
   if (marked) {

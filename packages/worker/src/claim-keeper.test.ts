@@ -1,0 +1,201 @@
+import { newClaimId, newRunId } from "@baton/core";
+import type { Claim, LostClaim, WorkerBeat } from "@baton/store";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ClaimAborted, ClaimKeeper, type ExtendLocks } from "./claim-keeper.ts";
+import { gpt } from "./testing/log.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+let count = 0;
+function claimOf(): Claim {
+  count += 1;
+  const source = { now: () => count, random: (size: number) => new Uint8Array(size).fill(count) };
+  return { runId: newRunId(0, source), pool: gpt, ticket: 1, epoch: count, claimId: newClaimId(source) };
+}
+
+const BEAT: WorkerBeat = {
+  ...{ workerId: "w", host: "h", pid: 1, version: "0", patterns: [], pools: [], concurrency: 1, active: 0 },
+};
+
+type Reply = readonly LostClaim[] | Error;
+
+/** A keeper over a ledger that replies what the test gives it; without a reply, a beat waits. */
+function open(...replies: Reply[]) {
+  const beats: (readonly Claim[])[] = [];
+  const waiting: PromiseWithResolvers<readonly LostClaim[]>[] = [];
+  const errors: unknown[] = [];
+  const ledger = {
+    async beat(beat: WorkerBeat, claims: readonly Claim[]) {
+      expect(beat).toBe(BEAT);
+      beats.push(claims);
+      const reply = replies.shift();
+      if (reply instanceof Error) throw reply;
+      if (reply !== undefined) return reply;
+      const wait = Promise.withResolvers<readonly LostClaim[]>();
+      waiting.push(wait);
+      return wait.promise;
+    },
+  };
+  const keeper = new ClaimKeeper({
+    ledger,
+    describe: () => BEAT,
+    lockMs: 4_000,
+    onError: (error) => errors.push(error),
+  });
+  return { keeper, beats, waiting, errors };
+}
+
+const noLocks: ExtendLocks = async () => [];
+const job = (extend: ExtendLocks = noLocks, jobId = "j", token = "t") => ({ jobId, token, extend });
+
+describe("a claim", () => {
+  test("that the ledger no longer knows is aborted, and the others are not", async () => {
+    const [lost, kept] = [claimOf(), claimOf()];
+    const { keeper } = open([{ claim: lost, kind: "fenced", status: "cancelled" }]);
+    const [one, other] = [keeper.hold(lost, job()), keeper.hold(kept, job())];
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(one.aborted).toBe("fenced");
+    expect(one.signal.reason).toBeInstanceOf(ClaimAborted);
+    expect(other.signal.aborted).toBe(false);
+    expect(other.aborted).toBeUndefined();
+  });
+
+  test("of a run that is to pause is told so, and works on", async () => {
+    const claim = claimOf();
+    const { keeper } = open([{ claim, kind: "pausing", status: "running" }]);
+    const held = keeper.hold(claim, job());
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(held.pausing).toBe(true);
+    expect(held.signal.aborted).toBe(false);
+  });
+
+  test("that was released while the beat was under way is left alone", async () => {
+    const claim = claimOf();
+    const { keeper, waiting } = open();
+    const held = keeper.hold(claim, job());
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    held[Symbol.dispose]();
+    waiting[0]?.resolve([{ claim, kind: "fenced", status: "queued" }]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(held.signal.aborted).toBe(false);
+    expect(keeper.size).toBe(0);
+  });
+
+  test("is beaten for each second as long as it is held", async () => {
+    const { keeper, beats } = open([], [], []);
+    const claim = claimOf();
+    const held = keeper.hold(claim, job());
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(1_000);
+    held[Symbol.dispose]();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(beats).toEqual([[claim], [claim], []]);
+  });
+
+  test("is aborted for the first cause alone", () => {
+    const { keeper } = open();
+    const held = keeper.hold(claimOf(), job());
+    keeper.handBack();
+    held.abort("fenced");
+    expect(held.aborted).toBe("hand_back");
+  });
+});
+
+describe("locks", () => {
+  test("are renewed by token, in one call for each queue", async () => {
+    const calls: unknown[] = [];
+    const queue = (name: string): ExtendLocks => {
+      return async (...args) => {
+        calls.push([name, ...args]);
+        return [];
+      };
+    };
+    const [a, b] = [queue("a"), queue("b")];
+    const { keeper } = open([]);
+    keeper.hold(claimOf(), job(a, "j1", "t1"));
+    keeper.hold(claimOf(), job(b, "j2", "t2"));
+    // The same job twice in one process: an old attempt that has not ended yet.
+    keeper.hold(claimOf(), job(a, "j1", "t3"));
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(calls).toEqual([
+      ["a", ["j1", "j1"], ["t1", "t3"], 4_000],
+      ["b", ["j2"], ["t2"], 4_000],
+    ]);
+  });
+
+  test("that are lost are no verdict on the claim", async () => {
+    const { keeper, errors } = open([]);
+    const held = keeper.hold(
+      claimOf(),
+      job(async () => ["j"]),
+    );
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(held.signal.aborted).toBe(false);
+    expect(errors).toEqual([]);
+  });
+});
+
+describe("the beat", () => {
+  test("that fails is told, aborts nothing, and comes again", async () => {
+    const claim = claimOf();
+    const { keeper, errors } = open(new Error("away"), [{ claim, kind: "fenced", status: "queued" }]);
+    const held = keeper.hold(claim, job());
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(errors).toEqual([new Error("away")]);
+    expect(held.signal.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(held.aborted).toBe("fenced");
+  });
+
+  test("does not pile up while the ledger does not answer", async () => {
+    const { keeper, beats, waiting } = open();
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(beats).toHaveLength(1);
+    waiting[0]?.resolve([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(beats).toHaveLength(2);
+  });
+
+  test("begins once, however often it is started", async () => {
+    const { keeper, beats } = open([], []);
+    keeper.start();
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beats).toHaveLength(1);
+  });
+
+  test("ends when the keeper is stopped, after the one that is under way", async () => {
+    const { keeper, waiting } = open();
+    keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    let stopped = false;
+    const stopping = keeper.stop().then(() => {
+      stopped = true;
+    });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(stopped).toBe(false);
+    waiting[0]?.resolve([]);
+    await stopping;
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+test("handing back aborts all work, for that cause", () => {
+  const { keeper } = open();
+  const held = [keeper.hold(claimOf(), job()), keeper.hold(claimOf(), job())];
+  expect(keeper.size).toBe(2);
+  keeper.handBack();
+  expect(held.map((one) => one.aborted)).toEqual(["hand_back", "hand_back"]);
+});

@@ -1,0 +1,120 @@
+import { parseRunSpec } from "@baton/core";
+import { describe, expect, test } from "vitest";
+import {
+  handoffsOf,
+  openTurn,
+  pipelineStep,
+  previousModel,
+  repliesOf,
+  sinceRetry,
+  turnsIn,
+  visibleItems,
+} from "./phase-view.ts";
+import { call, claude, gpt, handoff, log, reply, result, retried, started, user } from "./testing/log.ts";
+
+describe("the open turn", () => {
+  test("is the last reply of the phase, with what became of its calls", () => {
+    const items = log(
+      reply([call("old")]),
+      result("old"),
+      reply(["let me see", call("a"), call("b"), call("c")]),
+      started("a"),
+      started("b"),
+      result("a"),
+    );
+    const turn = openTurn(items, 0);
+    expect(turn?.reply).toBe(items[2]);
+    expect(turn?.calls.map((one) => one.callId)).toEqual(["a", "b", "c"]);
+    expect([...(turn?.answered ?? [])]).toEqual(["a"]);
+    expect([...(turn?.started ?? [])]).toEqual(["a", "b"]);
+    expect(turn?.retried).toBe(false);
+  });
+
+  test("is none before the model has spoken in this phase", () => {
+    expect(openTurn(log(user("go")), 0)).toBeUndefined();
+    expect(openTurn(log(reply(["done"]), handoff(claude)), 1)).toBeUndefined();
+    expect(openTurn([], 0)).toBeUndefined();
+  });
+
+  test("is closed by the user's word, not by a retry alone", () => {
+    const items = [reply([call("a")]), retried()];
+    expect(openTurn(log(...items), 0)?.retried).toBe(true);
+    expect(openTurn(log(...items, user("but how?")), 0)).toBeUndefined();
+  });
+
+  test("is not what an assistant said before the run", () => {
+    expect(openTurn(log({ ...reply([call("a")]), origin: undefined }), 0)).toBeUndefined();
+  });
+});
+
+describe("what the model sees", () => {
+  const first = [user("go"), reply(["notes", call("t")]), result("t")];
+
+  test("is all of it after a handoff of the full conversation", () => {
+    const items = log(...first, handoff(claude), reply(["more"], { phase: 1 }));
+    expect(visibleItems(items)).toBe(items);
+  });
+
+  test("begins with the handoff that passed on its brief alone, the last of them", () => {
+    const brief = { context: "brief" } as const;
+    const items = log(
+      ...first,
+      handoff(claude, brief),
+      reply(["x"], { phase: 1 }),
+      handoff(gpt, brief, 1),
+      user("y", 2),
+    );
+    expect(visibleItems(items).map((item) => item.seq)).toEqual([5, 6]);
+  });
+});
+
+describe("the step of a pipeline", () => {
+  const spec = parseRunSpec({ input: "?", phases: [{ model: gpt }, { model: claude }, { model: gpt }] });
+  const next = handoff(claude, { by: "pipeline" });
+
+  test("is told by the handoffs of the pipeline so far", () => {
+    expect(pipelineStep(spec, log(user("go")))).toEqual({ now: { model: gpt }, next: { model: claude } });
+    expect(pipelineStep(spec, log(next))).toEqual({ now: { model: claude }, next: { model: gpt } });
+    expect(pipelineStep(spec, log(next, next))).toEqual({ now: { model: gpt }, next: undefined });
+  });
+
+  test("does not move with a handoff of another kind", () => {
+    expect(pipelineStep(spec, log(handoff(claude, { by: "fallback" })))?.next).toEqual({ model: claude });
+  });
+
+  test("is none without a pipeline, or past its end", () => {
+    expect(pipelineStep(parseRunSpec({ input: "?", model: gpt }), [])).toBeUndefined();
+    expect(pipelineStep(spec, log(next, next, next))).toBeUndefined();
+  });
+});
+
+test("turns are replies of models, by phase, and since the last retry", () => {
+  const submitted = { ...reply(["before"]), origin: undefined };
+  const items = log(
+    submitted,
+    reply(["a"]),
+    retried(),
+    reply(["b"]),
+    handoff(claude),
+    reply(["c"], { phase: 1 }),
+  );
+  expect(repliesOf(items).map((item) => item.seq)).toEqual([1, 3, 5]);
+  expect([turnsIn(items, 0), turnsIn(items, 1), turnsIn(items, 2)]).toEqual([2, 1, 0]);
+  expect(repliesOf(sinceRetry(items) ?? []).map((item) => item.seq)).toEqual([3, 5]);
+  expect(sinceRetry(items.slice(0, 2))).toBeUndefined();
+});
+
+test("handoffs come in order, and the previous model is the last that spoke before the phase", () => {
+  const items = log(
+    reply(["a"]),
+    handoff(claude),
+    reply(["b"], { phase: 1, model: claude }),
+    handoff(gpt, {}, 1),
+  );
+  expect(handoffsOf(items).map((part) => part.to)).toEqual([claude, gpt]);
+  expect([previousModel(items, 0), previousModel(items, 1), previousModel(items, 2)]).toEqual([
+    undefined,
+    gpt,
+    claude,
+  ]);
+});
