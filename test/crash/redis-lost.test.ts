@@ -84,6 +84,20 @@ test("runs go on from what is left when Redis was killed and has lost its last w
   expect(committersSince(backAt)).toEqual(workers);
 }, 60_000);
 
+test("new workers go on when Redis and all workers were killed at once", async () => {
+  await rig.ledger.redis.config("SET", "appendfsync", "always");
+  const runs = await submitMany();
+  await underWay(runs);
+  await Promise.all([kill(), ...workers.map((pid) => rig.worker(pid).kill())]);
+  redis = await rig.redis.restart();
+  await Promise.all([rig.startWorker(), rig.startWorker()]);
+  for (const { id, mark } of runs) {
+    const { run, items } = await rig.ended(id);
+    expect(violations(rig.journal, mark, run, items)).toEqual([]);
+    expect(run.phases.map((phase) => phase.turns)).toEqual(TURNS);
+  }
+}, 60_000);
+
 function submitMany(): Promise<readonly Submission[]> {
   const orders = { tools: ["look" as const], latencyMs: 50 };
   return Promise.all(Array.from({ length: RUNS }, () => rig.submit(orders, { phases: PHASES })));

@@ -92,6 +92,11 @@ export class SpecCache {
     return this.#specs.get(id);
   }
 
+  /** For a run that ended: what is kept for long costs the garbage collector on every round. */
+  forget(id: RunId): void {
+    this.#specs.delete(id);
+  }
+
   /**
    * The spec of `rev`: parsed from `text`, or `known` when the reply left it out. `known` is what was told to Redis;
    * by the time of the reply, other runs may have taken its place here.

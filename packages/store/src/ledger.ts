@@ -86,6 +86,9 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
         const mark = `${claim.ticket}/${claim.claimId}`;
         caches.conversations.keep(claim.runId, { mark, items: [...before, ...commit.items] });
       }
+      if (reply.kind !== "fenced" && (reply.status === "succeeded" || reply.status === "failed")) {
+        caches.specs.forget(claim.runId);
+      }
       return reply;
     },
     cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, retentionMs),
