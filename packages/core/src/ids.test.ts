@@ -60,6 +60,6 @@ test("marks of claims and operations are of fixed length, without blanks or sepa
   for (let count = 0; count < 100; count += 1) {
     expect(newClaimId(source)).toMatch(/^[\w-]{12}$/);
     // The ledger keeps the last few by cutting their text at this length.
-    expect(newOperationId(source)).toMatch(/^[\w-]{10}$/);
+    expect(newOperationId(source)).toMatch(/^[\w-]{7}$/);
   }
 });

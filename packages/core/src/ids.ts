@@ -12,7 +12,7 @@ export type RunId = z.infer<typeof runIdSchema>;
 
 /** Random mark of one claim; with the epoch it is the fence that every write of a worker carries (R2). */
 export type ClaimId = string & z.$brand<"ClaimId">;
-/** Random mark of one command, so that a script that is sent twice has the effect of once (R1). */
+/** Random mark of one command, so that a script that is sent twice has the effect of once (R1). Seven characters. */
 export type OperationId = string & z.$brand<"OperationId">;
 
 /** Where ids and their randomness come from; tests pass seeded ones. */
@@ -35,7 +35,7 @@ export function newClaimId(source: IdSource): ClaimId {
 }
 
 export function newOperationId(source: IdSource): OperationId {
-  return randomText(10, source) as OperationId;
+  return randomText(7, source) as OperationId;
 }
 
 export function shardOf(id: RunId): number {

@@ -22,6 +22,11 @@ export function isTerminal(status: RunStatus): status is TerminalStatus {
   return status === "succeeded" || status === "failed" || status === "cancelled";
 }
 
+/** Whether the run must have a queue entry (R4). */
+export function isLive(status: RunStatus): status is "queued" | "running" {
+  return status === "queued" || status === "running";
+}
+
 export type RunState = {
   readonly epoch: number;
   readonly ticket: number;
@@ -110,6 +115,8 @@ function fromRunning(state: Running, event: RunTransition): TransitionResult {
         : next;
     }
     case "wait":
+      // A pause that was taken back meanwhile: the run goes on instead.
+      if (event.reason === "paused" && !state.pausing) return enqueue(state, {});
       return moved({ ...fence(state), status: "waiting", reason: event.reason });
     case "succeed":
       return moved({ ...fence(state), status: "succeeded" });
@@ -149,13 +156,17 @@ function fence(state: RunState): Pick<RunState, "epoch" | "ticket" | "pool"> {
   return { epoch: state.epoch + 1, ticket: state.ticket, pool: state.pool };
 }
 
+/**
+ * Queued anew. From waiting or terminal the ticket rises by 2: a job of ticket + 1 may have been added beside the
+ * commit that ended the last claim, and would swallow the new one.
+ */
 function enqueue(
   state: RunState,
   to: { readonly pool?: ModelId; readonly notBefore?: number | undefined },
 ): TransitionResult {
   return moved({
     epoch: state.epoch + 1,
-    ticket: state.ticket + 1,
+    ticket: state.ticket + (isLive(state.status) ? 1 : 2),
     pool: to.pool ?? state.pool,
     status: "queued",
     notBefore: to.notBefore,

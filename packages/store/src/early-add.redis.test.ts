@@ -137,7 +137,7 @@ test("after a script flush every script works again", async () => {
     await ledger.redis.script("FLUSH");
     await calls[name]();
   }
-  expect((await ledger.read(claim.runId))?.run).toMatchObject({ status: "queued", ticket: 4, items: 2 });
+  expect((await ledger.read(claim.runId))?.run).toMatchObject({ status: "queued", ticket: 5, items: 2 });
   expect((await ledger.read(other.runId))?.run).toMatchObject({ status: "running" });
 });
 

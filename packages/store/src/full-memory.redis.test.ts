@@ -62,7 +62,7 @@ test("people and the reconciler can still end, pause and requeue runs", async ()
   expect(await ledger.cancel(first.runId, newOp())).toMatchObject({ kind: "done" });
   expect(await ledger.pause(second.runId, newOp())).toMatchObject({ kind: "done" });
   expect(await ledger.resume(second.runId, newOp())).toMatchObject({ kind: "done" });
-  const seen = { status: "queued" as const, ticket: 2, epoch: 3, claimId: "" };
+  const seen = { status: "queued" as const, ticket: 3, epoch: 3, claimId: "" };
   expect(await ledger.requeue(second.runId, newOp(), seen)).toMatchObject({ kind: "done" });
   expect(await ledger.expire(third.runId)).toMatchObject({ kind: "done" });
 });

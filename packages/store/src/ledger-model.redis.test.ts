@@ -119,6 +119,9 @@ function claimDraw(): fc.Arbitrary<Draw> {
   });
 }
 
+/** Fixed, because every kind of reply must be reached each time; set BATON_TEST_SEED to explore elsewhere. */
+const SEED = Number(process.env.BATON_TEST_SEED ?? 20_261_121);
+
 const births = fc.record({ timeout: fc.boolean(), delay: fc.boolean() });
 const draws = fc.array(fc.record({ run: fc.nat({ max: 1 }), twice: fc.boolean(), draw }), {
   minLength: 1,
@@ -158,7 +161,7 @@ test("after any commands, right or stale, once or twice, the ledger is what core
         await expectAll(runs);
       }
     }),
-    { numRuns: SEQUENCES },
+    { numRuns: SEQUENCES, seed: SEED },
   );
   // The sequences went everywhere: no kind of reply is missing.
   expect([...replies].toSorted()).toEqual(ALL_REPLIES.toSorted());

@@ -164,13 +164,13 @@ describe("a script that is sent twice has the effect of once, and its second rep
     const entry = await createQueued(ledger, { timeoutMs: 60_000 });
     const id = entry.runId;
     expect(await ledger.pause(id, newOp())).toMatchObject({ kind: "done" });
-    expect(await ledger.resume(id, newOp())).toMatchObject({ kind: "done", entry: { ticket: 2 } });
+    expect(await ledger.resume(id, newOp())).toMatchObject({ kind: "done", entry: { ticket: 3 } });
     expect(await ledger.cancel(id, newOp())).toMatchObject({ kind: "done" });
     const retry = { op: newOp(), epoch: 4, length: 1, timeoutMs: 60_000, items: [itemAt(1)] };
-    expect(await ledger.retry(id, retry)).toMatchObject({ kind: "done", entry: { ticket: 3 } });
+    expect(await ledger.retry(id, retry)).toMatchObject({ kind: "done", entry: { ticket: 5 } });
     await ledger.cancel(id, newOp());
     const other = { op: newOp(), epoch: 6, length: 2, timeoutMs: 0, items: [itemAt(2)], pool: BETA };
-    expect(await ledger.retry(id, other)).toMatchObject({ kind: "done", entry: { ticket: 4, pool: BETA } });
+    expect(await ledger.retry(id, other)).toMatchObject({ kind: "done", entry: { ticket: 7, pool: BETA } });
   });
 
   test("pause and resume of a running run", async () => {

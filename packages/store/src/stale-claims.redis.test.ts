@@ -61,7 +61,7 @@ const losses: Readonly<Record<string, (claim: Claim) => Promise<Claim>>> = {
     await ledger.pause(claim.runId, newOp());
     const seen = { ...claim, status: "running" as const };
     await ledger.requeue(claim.runId, newOp(), seen);
-    expect(await ledger.resume(claim.runId, newOp())).toMatchObject({ kind: "done", entry: { ticket: 2 } });
+    expect(await ledger.resume(claim.runId, newOp())).toMatchObject({ kind: "done", entry: { ticket: 3 } });
     return claim;
   },
   "a deadline": async (claim) => {

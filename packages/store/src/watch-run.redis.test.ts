@@ -180,7 +180,7 @@ describe("while watching", () => {
     const watch = watchers.watch(runId, "0-0");
     expect(typesOf(await take(watch, 1))).toEqual(["phase"]);
     await ledger.retry(runId, { op: newOp(), epoch: 3, length: 1, timeoutMs: 0, items: [itemAt(1)] });
-    const again = await claimed(ledger, { ...run.claim, ticket: 2 });
+    const again = await claimed(ledger, { ...run.claim, ticket: 3 });
     await publish(ledger, again, eventsBy(again).phase(2));
     const rest = Array.fromAsync(watch);
     await endRun(again);

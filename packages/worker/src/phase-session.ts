@@ -105,7 +105,7 @@ export class PhaseSession {
         this.#phaseUsage = turn.phaseUsage;
         this.#turns += 1;
       }
-      if (result.pausing) this.held.pausing = true;
+      this.held.pausing = result.pausing;
       return "written";
     });
   }
@@ -143,6 +143,10 @@ export class PhaseSession {
         return { kind: "lost" };
       }
       this.#lost = true;
+      // A pause that was taken back while its commit was under way: the run goes on, under an entry of its own.
+      if (next === undefined && result.entry !== undefined) {
+        await this.#deps.enqueue(result.entry, { delayMs: 0, priority: this.#priority });
+      }
       return { kind: "ended", entry: result.entry };
     });
   }

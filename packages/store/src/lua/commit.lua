@@ -4,6 +4,7 @@
 --       tries, ttl_ms, item_count, items..., events
 -- is_turn: the items begin with a model reply; usage is then that of the whole phase, this reply included.
 -- outcome: handoff | requeue | wait | succeeded | failed
+-- A wait for reason `paused` queues the run instead, when nobody asks for a pause any more.
 -- Reply: {committed, status, ticket, pool} | {duplicate, status, ticket, pool} | {diverged} | {fenced, status}
 -- Keeps: R2, R3, R4 (queued enters its pool), R6, R7.
 local keys = keys_of(KEYS[1])
@@ -49,7 +50,8 @@ if outcome == 'succeeded' or outcome == 'failed' then
   finish(keys, run, outcome, error_code, error_message, ttl_ms, now, fields)
   return { 'committed', outcome, run.ticket, run.pool }
 end
-if outcome == 'wait' then
+-- A pause that was taken back meanwhile: the run goes on instead, and the reply names its entry.
+if outcome == 'wait' and not (reason == 'paused' and not run.pausing) then
   park(keys, run, run.pool, reason, now, fields)
   return { 'committed', 'waiting', run.ticket, run.pool }
 end

@@ -35,14 +35,15 @@ local function is_terminal(status)
   return status == 'succeeded' or status == 'failed' or status == 'cancelled'
 end
 
--- R1: the last few commands that took effect, so that one sent again is told apart from a new one.
+-- R1: the last eight commands that took effect, so that one sent again is told apart from a new one. An id has seven
+-- characters: eight of them just fit what a small hash keeps compact.
 local function op_seen(ops, op)
   return string.find(ops, op, 1, true) ~= nil
 end
 
 local function op_push(ops, op)
   local kept = ops
-  if #kept >= 44 then kept = string.sub(kept, 12) end
+  if #kept >= 64 then kept = string.sub(kept, 9) end
   return kept .. op .. ' '
 end
 
@@ -148,10 +149,13 @@ local function park(keys, run, pool, reason, now, fields)
   hint(keys)
 end
 
--- Queues a run: ticket + 1, epoch + 1, no claim. The caller adds the job of that ticket right behind. `fields` are
--- set along; `quiet` leaves out the status event, where another event tells the same.
+-- Queues a run: the ticket and the epoch rise, no claim. The caller adds the job of that ticket right behind.
+-- `fields` are set along; `quiet` leaves out the status event, where another event tells the same.
+--
+-- From waiting or terminal the ticket rises by 2: the job of ticket + 1 may be there, added beside a commit that
+-- parked the run or was refused, and a claim finishes it; added again it would be a no-op against that one.
 local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
-  local epoch, ticket = run.epoch + 1, run.ticket + 1
+  local epoch, ticket = run.epoch + 1, run.ticket + (is_live(run.status) and 1 or 2)
   redis.call('HSET', keys.run, 'status', 'queued', 'epoch', epoch, 'ticket', ticket, 'claim', '',
     'pool', pool, 'updated', now, unpack(fields))
   if run.status ~= 'running' then
