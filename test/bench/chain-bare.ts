@@ -9,8 +9,8 @@ interface StepData {
   readonly step: number;
 }
 
-/** Runs the chains and tells how many steps a second went through. */
-export async function barePhasesPerSecond({ url, runs }: ChainOptions): Promise<number> {
+/** Runs the chains with so many workers a queue, and tells how many steps a second went through. */
+export async function barePhasesPerSecond({ url, runs }: ChainOptions, fetchers = 1): Promise<number> {
   const connection = new Redis(url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
   const prefix = "{bare}:q";
   const names = ["a", "b"];
@@ -31,28 +31,31 @@ export async function barePhasesPerSecond({ url, runs }: ChainOptions): Promise<
     submitted += 1;
     await add(submitted, 0);
   };
-  const workers = names.map(
-    (name) =>
-      new Worker<StepData>(
-        name,
-        async (job) => {
-          const { run, step } = job.data;
-          if (step < PHASES - 1) {
-            await add(run, step + 1);
-            return;
-          }
-          finished += 1;
-          await submitNext();
-        },
-        {
-          connection,
-          prefix,
-          concurrency: ALIVE,
-          removeOnComplete: { count: 0 },
-          removeOnFail: { count: 0 },
-          skipLockRenewal: true,
-        },
-      ),
+  const workers = names.flatMap((name) =>
+    Array.from(
+      { length: fetchers },
+      () =>
+        new Worker<StepData>(
+          name,
+          async (job) => {
+            const { run, step } = job.data;
+            if (step < PHASES - 1) {
+              await add(run, step + 1);
+              return;
+            }
+            finished += 1;
+            await submitNext();
+          },
+          {
+            connection,
+            prefix,
+            concurrency: Math.ceil(ALIVE / fetchers),
+            removeOnComplete: { count: 0 },
+            removeOnFail: { count: 0 },
+            skipLockRenewal: true,
+          },
+        ),
+    ),
   );
   await Promise.all(workers.map((worker) => worker.waitUntilReady()));
   const started = performance.now();

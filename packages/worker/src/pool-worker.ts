@@ -1,5 +1,5 @@
 /**
- * One pool's BullMQ worker. BullMQ fetches, delays, limits and finds stalled jobs; what a job means is the
+ * One pool's BullMQ workers. BullMQ fetches, delays, limits and finds stalled jobs; what a job means is the
  * flow's business. Locks are renewed by the claim keeper and not by BullMQ, and a job that is picked up again
  * any number of times is not failed: crashes are counted in the ledger.
  */
@@ -19,6 +19,13 @@ const STALLED_CHECK_MS = 1_000;
  */
 const DRAIN_DELAY_S = LOCK_MS / 1_000;
 
+/**
+ * A BullMQ worker fetches one job at a time, a round trip each. With short phases that loop is what limits a pool, so
+ * a pool of many places has several of them; each costs one more blocking connection.
+ */
+const FETCHERS_MAX = 4;
+const PLACES_A_FETCHER = 16;
+
 export interface PoolWorkerOptions {
   readonly pool: ModelId;
   readonly connection: Redis;
@@ -28,47 +35,59 @@ export interface PoolWorkerOptions {
 
 export class PoolWorker {
   readonly pool: ModelId;
-  readonly #worker: Worker<PhaseJobData>;
+  readonly #workers: readonly Worker<PhaseJobData>[];
 
-  constructor({ pool, connection, concurrency, deps }: PoolWorkerOptions) {
-    this.pool = pool;
-    const extend: ExtendLocks = (jobIds, tokens, ms) => this.#worker.extendJobLocks(jobIds, tokens, ms);
-    this.#worker = new Worker<PhaseJobData>(
-      queueNameOf(pool),
-      (job, token) => process(job, token, pool, extend, deps),
-      {
-        connection,
-        prefix: shardKeys(0).bullmqPrefix,
-        concurrency,
-        lockDuration: LOCK_MS,
-        stalledInterval: STALLED_CHECK_MS,
-        skipLockRenewal: true,
-        maxStalledCount: Number.MAX_SAFE_INTEGER,
-        drainDelay: DRAIN_DELAY_S,
-        removeOnComplete: { count: 0 },
-        removeOnFail: { count: 0 },
-      },
-    );
-    this.#worker.on("error", (error) => deps.log.warn({ pool, error: error.message }, "queue error"));
-    this.#worker.on("failed", (job, error) => {
-      // The run is not lost: its entry is gone, so the reconciler queues it again.
-      deps.log.error({ pool, job: job?.id, err: error }, "a phase broke outside its own error handling");
+  constructor(options: PoolWorkerOptions) {
+    this.pool = options.pool;
+    const fetchers = Math.min(FETCHERS_MAX, Math.ceil(options.concurrency / PLACES_A_FETCHER));
+    this.#workers = Array.from({ length: fetchers }, (_, index) => {
+      // The places are dealt out, so that together the fetchers have as many as were asked for.
+      const concurrency = Math.floor((options.concurrency + index) / fetchers);
+      return openFetcher({ ...options, concurrency }, index === 0);
     });
   }
 
   async ready(): Promise<void> {
-    await this.#worker.waitUntilReady();
+    await Promise.all(this.#workers.map((worker) => worker.waitUntilReady()));
   }
 
   /** Takes no more jobs; those at work go on. */
   async stopTaking(): Promise<void> {
-    await this.#worker.pause(true);
+    await Promise.all(this.#workers.map((worker) => worker.pause(true)));
   }
 
   /** Waits for the jobs at work and closes. */
   async close(): Promise<void> {
-    await this.#worker.close();
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
+}
+
+function openFetcher(options: PoolWorkerOptions, checksStalled: boolean): Worker<PhaseJobData> {
+  const { pool, connection, concurrency, deps } = options;
+  const extend: ExtendLocks = (jobIds, tokens, ms) => worker.extendJobLocks(jobIds, tokens, ms);
+  const worker: Worker<PhaseJobData> = new Worker<PhaseJobData>(
+    queueNameOf(pool),
+    (job, token) => process(job, token, pool, extend, deps),
+    {
+      connection,
+      prefix: shardKeys(0).bullmqPrefix,
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      skipStalledCheck: !checksStalled,
+      skipLockRenewal: true,
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      drainDelay: DRAIN_DELAY_S,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    },
+  );
+  worker.on("error", (error) => deps.log.warn({ pool, error: error.message }, "queue error"));
+  worker.on("failed", (job, error) => {
+    // The run is not lost: its entry is gone, so the reconciler queues it again.
+    deps.log.error({ pool, job: job?.id, err: error }, "a phase broke outside its own error handling");
+  });
+  return worker;
 }
 
 async function process(
