@@ -26,7 +26,11 @@ export interface CrashRig extends AsyncDisposable {
   readonly queues: Rig["queues"];
   readonly producer: Rig["producer"];
   /** Starts a worker process; it is killed with the rig at the latest. */
-  startWorker(options?: { drainMs?: number; killWhenWoken?: boolean }): Promise<ScriptProcess>;
+  startWorker(options?: {
+    drainMs?: number;
+    killWhenWoken?: boolean;
+    concurrency?: number;
+  }): Promise<ScriptProcess>;
   /** The process of this id, which `startWorker` started. */
   worker(pid: number): ScriptProcess;
   submit(orders: Partial<Orders>, spec?: Partial<RunSpecInput>): Promise<Submission>;
@@ -50,8 +54,9 @@ export async function openCrashRig(): Promise<CrashRig> {
     ledger: rig.ledger,
     queues: rig.queues,
     producer: rig.producer,
-    async startWorker({ drainMs = 5_000, killWhenWoken = false } = {}) {
+    async startWorker({ drainMs = 5_000, killWhenWoken = false, concurrency = 50 } = {}) {
       const args = ["--url", redis.url, "--folder", folder.path, "--drain", String(drainMs)];
+      args.push("--concurrency", String(concurrency));
       if (killWhenWoken) args.push("--kill-when-woken");
       const worker = await startScript(join(import.meta.dirname, "crash-worker.ts"), { args });
       workers.push(worker);

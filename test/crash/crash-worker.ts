@@ -1,7 +1,7 @@
 /**
  * A worker process of the crash tests: the real worker on a real Redis, with scripted models. It writes what it
  * does to the journal, and ends itself where a run tells it to. SIGTERM drains it.
- * Options: `--url`, `--folder` of the journal, `--drain` in milliseconds; with `--kill-when-woken` it
+ * Options: `--url`, `--folder` of the journal, `--drain` in milliseconds, `--concurrency`; with `--kill-when-woken` it
  * ends when the first job is announced to it.
  */
 import { hostname } from "node:os";
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     folder: { type: "string" },
     drain: { type: "string", default: "5000" },
     "kill-when-woken": { type: "boolean", default: false },
+    concurrency: { type: "string", default: "50" },
   },
 });
 const { url, folder, drain } = values;
@@ -52,7 +53,7 @@ const worker = new ModelWorker({
   config,
   capabilities: capabilitiesOf(config, []),
   patterns: POOLS,
-  concurrency: 50,
+  concurrency: Number(values.concurrency),
   ids: systemIds,
   log,
   identity: { workerId: `crash-${process.pid}`, host: hostname(), pid: process.pid, version: "test" },
