@@ -51,6 +51,7 @@ describe("states with the same key can do the same", () => {
     { turns: [2], unanswered: 1, pause: 1, refusal: 1, without: ONE_LOOK },
     { turns: [2], loss: 1, unanswered: 1, lostWritesMax: 2, without: ONE_LOOK },
     { turns: [1], loss: 1, cancel: 1, lostWritesMax: 2, without: ONE_LOOK },
+    { turns: [1], loss: 1, pause: 1, lostWritesMax: 1, without: ONE_LOOK },
     { turns: [1, 1], orphan: 1, backoff: 1, reconcilers: 2, without: ONE_LOOK },
   ];
   const rows = worlds.map((options) => ({ options, where: wordsOf(options) }));
@@ -65,7 +66,11 @@ describe("what is settled early settles the same", () => {
     { turns: [2], unanswered: 1, late: 1, without: ONE_LOOK },
     { turns: [2], stall: 1, lateClaim: 1, without: ONE_LOOK },
     { turns: [1, 1], reconcilers: 0, pause: 1 },
+    { turns: [1, 1], reconcilers: 0, pause: 1, without: ["enqueue.skips"] },
     { turns: [1], reconcilers: 0, backoff: 1, cancel: 1, retry: 1 },
+    { turns: [1], reconcilers: 0, backoff: 1, cancel: 1, retry: 1, without: ["enqueue.skips"] },
+    { turns: [2], reconcilers: 0, unanswered: 1, pause: 1, refusal: 1, retry: 1 },
+    { turns: [2], stall: 1, unanswered: 1, pause: 1, without: ONE_LOOK },
     { turns: [2], pause: 1, refusal: 1, without: ONE_LOOK },
     { turns: [1, 1], crash: 1, reconcilers: 0 },
     { turns: [1, 1], stall: 1, backoff: 1, without: [...ONE_LOOK, "claim.pool"] },

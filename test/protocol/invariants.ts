@@ -8,7 +8,6 @@
 import type { ModelId } from "../../packages/core/src/model-id.ts";
 import { isTerminal, type RunState, type RunTransition, transition } from "../../packages/core/src/state.ts";
 import type { Budget, Command, Fence, Run, State, Worker } from "./model.ts";
-import type { Rules } from "./rules.ts";
 import { execute, lastOf, type Reply } from "./scripts.ts";
 import type { Step, World } from "./step.ts";
 
@@ -46,7 +45,7 @@ export function broken(before: State, step: Step, world: World): readonly Invari
         found.push("R7");
       if (is.status === "waiting" && !is.ghost.pauseAsked) found.push("pause");
       if (command.kind === "claim" && was.early && is.status === "running") found.push("time");
-      if (world.holdsToCore && !followsCore(command, was, is, world.rules)) found.push("state machine");
+      if (world.holdsToCore && !followsCore(command, was, is)) found.push("state machine");
     }
   }
   if (!isBoughtOnce(next, world)) found.push("R5");
@@ -131,8 +130,8 @@ function excuses({ left, workers, usurped }: State, { budget, quickCalls }: Worl
   return spent("crash") + spent("cancel") + spent("orphan") + ofStalls + ofLosses + ofAdds + usurped;
 }
 
-function followsCore(command: Command, was: Run, is: Run, rules: Rules): boolean {
-  const event = eventOf(command, was, rules);
+function followsCore(command: Command, was: Run, is: Run): boolean {
+  const event = eventOf(command);
   if (event === undefined) return was.status === is.status && was.epoch === is.epoch;
   const result = transition(coreState(was), event);
   if (result.kind === "refused") return false;
@@ -141,18 +140,13 @@ function followsCore(command: Command, was: Run, is: Run, rules: Rules): boolean
   return (
     state.status === is.status &&
     state.epoch === is.epoch &&
-    state.ticket + (skipsTicket(command, is, rules) ? 1 : 0) === is.ticket &&
+    state.ticket === is.ticket &&
     state.pool === modelOf(is.pool) &&
     isPausing === is.pausing
   );
 }
 
-/** Proposed, and not in core. */
-function skipsTicket({ kind }: Command, is: Run, rules: Rules): boolean {
-  return rules["resume.skips"] && is.status === "queued" && (kind === "resume" || kind === "retry");
-}
-
-function eventOf(command: Command, was: Run, rules: Rules): RunTransition | undefined {
+function eventOf(command: Command): RunTransition | undefined {
   switch (command.kind) {
     case "append":
     case "add":
@@ -164,7 +158,6 @@ function eventOf(command: Command, was: Run, rules: Rules): RunTransition | unde
         case "requeue":
           return { kind: "requeue" };
         case "wait":
-          if (rules["wait.asked"] && !was.pausing) return { kind: "requeue" };
           return { kind: "wait", reason: "paused" };
         case "succeeded":
           return { kind: "succeed" };

@@ -36,7 +36,10 @@ const redis = useRedis();
 const POOLS = ["sim/a", "sim/b"].map((name) => modelIdSchema.parse(name));
 const LATER_MS = 3_600_000;
 
-/** Worlds in which everything may go wrong that the scripts can tell, and in which Redis goes back in time. */
+/**
+ * Worlds in which everything may go wrong that the scripts can tell, in which Redis goes back in time, and in which
+ * little happens but pauses that are taken back, at times while a worker is about to honour them.
+ */
 const ANYTHING = worldOf("anything", {
   crash: 3,
   stall: 3,
@@ -53,17 +56,19 @@ const ANYTHING = worldOf("anything", {
   settles: false,
 });
 const LOSS = worldOf("lost writes", { turns: [3, 1], loss: 5, stall: 1, unanswered: 1, settles: false });
+const PAUSES = worldOf("pauses", { turns: [9, 9], workers: 1, pause: 12, unanswered: 4, settles: false });
 
 describe("on a real Redis, the Lua scripts", () => {
   const rows = [
     { world: ANYTHING, met: ANSWERS_MET },
     { world: LOSS, met: ["append diverged", "commit diverged", "append fenced", "commit fenced"] },
+    { world: PAUSES, met: ["wait leads to waiting", "wait leads to queued", "pause duplicate"] },
   ];
   test.each(rows)("answer and write as the model's do: $world.name", { timeout: 60_000 }, async (row) => {
     const { world, met } = row;
     const connection = redis.connect();
     const ledger = createLedger(connection, { retentionMs: 0 });
-    const sent = new Map<string, number>();
+    const sent = new Set<string>();
     const walks = fc.array(fc.nat(), { minLength: 120, maxLength: 120 });
     await fc.assert(
       fc.asyncProperty(walks, async (choices) => {
@@ -85,7 +90,9 @@ describe("on a real Redis, the Lua scripts", () => {
             const answer = await send(ledger, id, command);
             if (answer !== undefined) expect(answer, step.label).toEqual(answerOf(command, reply));
             const what = `${command.kind} ${reply.tag}`;
-            sent.set(what, (sent.get(what) ?? 0) + 1);
+            sent.add(what);
+            if (command.kind === "commit" && reply.tag === "committed")
+              sent.add(`${command.outcome} leads to ${reply.redis.run.status}`);
           }
           // The time of a run that waits for it comes at once, on either side.
           if (before.redis.run.early && !state.redis.run.early)
@@ -96,7 +103,7 @@ describe("on a real Redis, the Lua scripts", () => {
       { numRuns: 300 },
     );
     // Walks that never came to these would prove little.
-    expect([...sent.keys()].sort()).toEqual(expect.arrayContaining(met));
+    expect([...sent].sort()).toEqual(expect.arrayContaining(met));
   });
 });
 
@@ -224,9 +231,12 @@ async function readBack(ledger: Ledger, id: RunId) {
   const items = await ledger.conversation(id);
   if (glance === undefined) throw new Error(`the run ${id} is gone`);
   const { status, ticket, epoch, pool, claimId, notBefore } = glance;
-  const [pausing, phase] = await ledger.redis.hmget(runKeys(id).run, "pausing", "phase");
+  const fields = ["pausing", "phase", "ops", "committed"];
+  const [pausing, phase, ops, committed] = await ledger.redis.hmget(runKeys(id).run, ...fields);
   return {
     ...{ status, ticket, epoch, pool, claimId, phase: Number(phase) },
+    operations: (ops ?? "").split(" ").filter((one) => one !== ""),
+    committed: committed ?? "",
     early: (notBefore ?? 0) > 0,
     pausing: pausing === "1",
     log: items.map(textOf),
@@ -236,8 +246,11 @@ async function readBack(ledger: Ledger, id: RunId) {
 function recordOf(run: Run): Awaited<ReturnType<typeof readBack>> {
   const { status, ticket, epoch, phase, early, pausing } = run;
   const claimId = run.claim === NONE ? "" : claimIdOf(run.claim);
+  const mark = run.committed;
   return {
     ...{ status, ticket, epoch, pool: poolOf(run.pool), claimId, phase },
+    operations: run.operations.map(operationOf),
+    committed: mark === undefined ? "" : `${mark.ticket}/${claimIdOf(mark.claim)}`,
     early,
     pausing,
     log: textsOf(run.log),
@@ -296,5 +309,5 @@ function claimIdOf(symbol: number): ClaimId {
 
 function operationOf(symbol: number): OperationId {
   // The constructor of the brand: as long as a real one.
-  return String(symbol).padStart(10, "0") as OperationId;
+  return String(symbol).padStart(7, "0") as OperationId;
 }

@@ -98,6 +98,11 @@ export type Ask = Extract<Command, { kind: "cancel" | "pause" | "resume" | "retr
 
 export type Outcome = "handoff" | "requeue" | "wait" | "succeeded" | "failed";
 
+/** Whether the next job is added behind the commit, before its reply. */
+export function goesOn(outcome: Outcome): boolean {
+  return outcome === "handoff" || outcome === "requeue";
+}
+
 export interface Fence {
   readonly claim: Symbol;
   readonly epoch: number;

@@ -18,9 +18,13 @@ export const RULES = {
   "commit.length": "commit names the length that it continues",
   "commit.ticket": "commit carries the ticket that it consumes",
   "commit.mark": "a commit leaves its mark, so that a repeat is told apart",
+  "commit.wait": "a commit that waits for a pause that was taken back queues the run instead",
   "commit.add": "the worker adds the next job right behind its commit",
   "enqueue.ticket": "each enqueue raises the ticket",
+  "enqueue.skips":
+    "from waiting or terminal it skips the ticket that a stale commit may have added a job for",
   "operations.remembered": "the last operations are remembered",
+  "operations.eight": "eight of them, not four",
   "retry.compare": "a retry names the epoch and length that its caller saw",
   "requeue.compare": "a requeue happens only if the run is exactly as it was seen",
   "reconciler.requeue": "the reconciler requeues with a new ticket, it never adds an id again",
@@ -28,26 +32,14 @@ export const RULES = {
   "reconciler.twice": "an entry is requeued when it was missing on two looks",
 } as const;
 
-/** Rules that the product does not have, each of which would close a gap that the explorer finds. */
-export const PROPOSALS = {
-  "resume.skips": "resume and retry skip the ticket that a stale commit may have added a job for",
-  "operations.more": "the last eight operations are remembered, not four",
-  "wait.asked": "a commit that waits for a pause that was taken back queues the run instead",
-} as const;
-
 export type RuleName = keyof typeof RULES;
-export type ProposalName = keyof typeof PROPOSALS;
 /** Which rules are kept. */
-export type Rules = Readonly<Record<RuleName | ProposalName, boolean>>;
+export type Rules = Readonly<Record<RuleName, boolean>>;
 
-/** The product's rules without some, and with proposals. */
-export function rulesWithout(off: readonly RuleName[], added: readonly ProposalName[] = []): Rules {
-  // The keys of the literals above are exactly the names.
+/** The product's rules without some. */
+export function rulesWithout(off: readonly RuleName[]): Rules {
+  // The keys of the literal above are exactly the names.
   const names = Object.keys(RULES) as RuleName[];
-  const proposals = Object.keys(PROPOSALS) as ProposalName[];
   // Object.fromEntries forgets its keys' names.
-  return Object.fromEntries([
-    ...names.map((name) => [name, !off.includes(name)]),
-    ...proposals.map((name) => [name, added.includes(name)]),
-  ]) as Rules;
+  return Object.fromEntries(names.map((name) => [name, !off.includes(name)])) as Rules;
 }

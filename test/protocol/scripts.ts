@@ -3,7 +3,7 @@
  * a pure function; a command without effect returns the very object that it was given, which is how "nothing
  * changed" is told (R1). The ghost fields record what really happened, whatever rules are off.
  */
-import { isTerminal, type RunStatus, type TerminalStatus } from "../../packages/core/src/state.ts";
+import { isLive, isTerminal, type RunStatus, type TerminalStatus } from "../../packages/core/src/state.ts";
 import { type Command, type Entry, type Item, type Job, NONE, type Redis, type Run } from "./model.ts";
 import type { Rules } from "./rules.ts";
 
@@ -32,8 +32,8 @@ export interface Reply {
   readonly entry?: Entry;
 }
 
-const OPERATIONS_MAX = 4;
-const MORE_OPERATIONS_MAX = 8;
+const OPERATIONS_MAX = 8;
+const FEWER_OPERATIONS_MAX = 4;
 
 export function execute(command: Command, redis: Redis, rules: Rules): Reply {
   switch (command.kind) {
@@ -123,7 +123,7 @@ function leave(run: Run, outcome: Of<"commit">["outcome"], pool: number, rules: 
     case "failed":
       return finish(run, outcome, rules);
     case "wait":
-      if (rules["wait.asked"] && !run.pausing) return enqueue(run, run.pool, false, rules);
+      if (rules["commit.wait"] && !run.pausing) return enqueue(run, run.pool, false, rules);
       return park(run, rules);
     case "handoff":
     case "requeue": {
@@ -178,7 +178,7 @@ function operate(
       if (run.status === "running" && run.pausing)
         return { redis: withRun(redis, { ...noted, pausing: false }), tag: "resumed" };
       if (run.status !== "waiting") return { redis, tag: "refused" };
-      const next = enqueue(skip(noted, rules), run.pool, false, rules);
+      const next = enqueue(noted, run.pool, false, rules);
       return { redis: withRun(redis, next), tag: "resumed", entry: entryOf(next) };
     }
     case "retry":
@@ -192,7 +192,7 @@ function retry(command: Of<"retry">, redis: Redis, rules: Rules): Reply {
   const asSeen = run.epoch === command.epoch && run.log.length === command.item.seq;
   if (rules["retry.compare"] && !asSeen) return { redis, tag: "moved" };
   const recorded: Run = { ...done(run, command.operation, rules), log: [...run.log, command.item] };
-  const next = enqueue(skip(recorded, rules), run.pool, false, rules);
+  const next = enqueue(recorded, run.pool, false, rules);
   return { redis: withRun(redis, next), tag: "retried", entry: entryOf(next) };
 }
 
@@ -253,13 +253,9 @@ function endClaim(run: Run, status: RunStatus, rules: Rules): Run {
 }
 
 function enqueue(run: Run, pool: number, early: boolean, rules: Rules): Run {
-  const ticket = rules["enqueue.ticket"] ? run.ticket + 1 : run.ticket;
+  const raised = rules["enqueue.skips"] && !isLive(run.status) ? 2 : 1;
+  const ticket = run.ticket + (rules["enqueue.ticket"] ? raised : 0);
   return { ...endClaim(run, "queued", rules), pool, ticket, early };
-}
-
-/** A ticket that a worker may have added a job for, behind a commit that did not enqueue the run. */
-function skip(run: Run, rules: Rules): Run {
-  return rules["resume.skips"] ? { ...run, ticket: run.ticket + 1 } : run;
 }
 
 function entryOf(run: Run): Entry {
@@ -271,7 +267,7 @@ function seen(run: Run, operation: number, rules: Rules): boolean {
 }
 
 function note(run: Run, operation: number, rules: Rules): Run {
-  const max = rules["operations.more"] ? MORE_OPERATIONS_MAX : OPERATIONS_MAX;
+  const max = rules["operations.eight"] ? OPERATIONS_MAX : FEWER_OPERATIONS_MAX;
   const kept = run.operations.length >= max ? run.operations.slice(1) : run.operations;
   return { ...run, operations: [...kept, operation] };
 }

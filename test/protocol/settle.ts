@@ -10,7 +10,7 @@
  * None of it is true once Redis may go back in time, or without the rules that it follows from: then a state is
  * left as it is. A test holds small worlds with and without this against each other.
  */
-import type { Entry, Reconciler, Run, State, Worker } from "./model.ts";
+import { type Entry, goesOn, type Reconciler, type Run, type State, type Worker } from "./model.ts";
 import type { RuleName, Rules } from "./rules.ts";
 import { inHandOf, waste } from "./waste.ts";
 
@@ -60,8 +60,9 @@ function isInVain(worker: Worker, { redis, left }: State, turns: readonly number
   if (worker.at === "ending") {
     const { commit, add } = worker;
     if (commit !== undefined && run.claim === commit.claim && run.epoch === commit.epoch) return false;
-    // A wait that took effect may be answered with an entry.
-    if (commit?.outcome === "wait" && run.committed?.claim === commit.claim) return false;
+    // One that took effect may be answered with an entry, which is added then.
+    if (commit !== undefined && !goesOn(commit.outcome) && run.committed?.claim === commit.claim)
+      return false;
     return add === undefined || add.ticket < run.ticket;
   }
   if (worker.at !== "session") return false;

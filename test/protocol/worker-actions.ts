@@ -5,7 +5,19 @@
  * A call begins at once after a claim or an append, and is paid for from then on: to die before it is the lesser
  * harm. So R5 counts a reply as wasted whenever its worker is lost with it in hand.
  */
-import type { Command, Entry, Fence, Item, Kept, Outcome, Run, Session, State, Worker } from "./model.ts";
+import {
+  type Command,
+  type Entry,
+  type Fence,
+  goesOn,
+  type Item,
+  type Kept,
+  type Outcome,
+  type Run,
+  type Session,
+  type State,
+  type Worker,
+} from "./model.ts";
 import type { Rules } from "./rules.ts";
 import { jobOf, lastOf, moveJob, type Reply } from "./scripts.ts";
 import { nameOf, type Sink, spend } from "./step.ts";
@@ -118,13 +130,12 @@ function decide(turns: readonly number[], now: Conversation, inHand: readonly It
 
 function ending(now: Conversation, outcome: Outcome, to: number, items: readonly Item[]): At<"ending"> {
   const { pool, ticket } = now;
-  const goesOn = outcome === "handoff" || outcome === "requeue";
   return {
     at: "ending",
     pool,
     ticket,
     commit: { kind: "commit", ...fenceOf(now), ticket, outcome, pool: to, items },
-    add: goesOn ? { pool: to, ticket: ticket + 1 } : undefined,
+    add: goesOn(outcome) ? { pool: to, ticket: ticket + 1 } : undefined,
   };
 }
 
@@ -172,11 +183,14 @@ function appendStep(sink: Sink, own: number, worker: Session): void {
   sink.send("work", `worker ${own} appends turn ${item.turn}`, command, answered, unheard);
 }
 
-/** The commit and the add behind it: in order, unless a flushed script cache lets the add overtake. */
+/**
+ * The commit and the add behind it: in order, unless a flushed script cache lets the add overtake. A commit that
+ * was to leave the run without an entry is answered with one when the run goes on after all; that is added then.
+ */
 function endSteps(sink: Sink, own: number, worker: At<"ending">): void {
   const { state, world } = sink;
   const { commit, pool, ticket } = worker;
-  const add = world.rules["commit.add"] ? worker.add : undefined;
+  const add = commit === undefined || world.rules["commit.add"] ? worker.add : undefined;
   const left = (rest: Pick<At<"ending">, "commit" | "add">): Partial<State> => {
     const isOver = rest.commit === undefined && rest.add === undefined;
     return become(state, own, isOver ? { at: "finishing", pool, ticket } : { ...worker, ...rest });
@@ -185,7 +199,7 @@ function endSteps(sink: Sink, own: number, worker: At<"ending">): void {
     sink.send("repair", `worker ${own} commits ${commit.outcome} of ticket ${ticket}`, commit, (reply) => ({
       ...waste(reply, state, commit.items),
       ...(world.keeps ? keepAfter(sink, own, commit, reply) : {}),
-      ...left({ commit: undefined, add: add ?? reply.entry }),
+      ...left({ commit: undefined, add: goesOn(commit.outcome) ? add : reply.entry }),
     }));
   if (add === undefined) return;
   const command: Command = { kind: "add", ...add };

@@ -6,14 +6,13 @@
  * with one look, which does all that two do and more in fewer states.
  */
 import { type Budget, NO_ADVERSITY, type Scenario } from "./model.ts";
-import { type ProposalName, type RuleName, rulesWithout } from "./rules.ts";
+import { type RuleName, rulesWithout } from "./rules.ts";
 import type { World } from "./step.ts";
 
 /** What a world differs in from the usual one: two phases of two turns and one, two workers, one reconciler. */
 export type WorldOptions = Partial<Omit<Scenario, "name" | "budget">> &
   Partial<Budget> & {
     readonly without?: readonly RuleName[];
-    readonly proposals?: readonly ProposalName[];
     /** False: every order of steps that do nothing is played through. */
     readonly settles?: boolean;
   };
@@ -21,7 +20,7 @@ export type WorldOptions = Partial<Omit<Scenario, "name" | "budget">> &
 export function worldOf(name: string, options: WorldOptions): World {
   const { turns = [2, 1], workers = 2, reconcilers = 1, lostWritesMax = 4 } = options;
   const { keeps = false, quickCalls = false } = options;
-  const { without = [], proposals = [], settles = true } = options;
+  const { without = [], settles = true } = options;
   // The names of the literal are exactly those of a budget.
   const adversities = Object.keys(NO_ADVERSITY) as (keyof Budget)[];
   const budget: Record<keyof Budget, number> = { ...NO_ADVERSITY };
@@ -35,14 +34,14 @@ export function worldOf(name: string, options: WorldOptions): World {
     lostWritesMax,
     quickCalls,
     budget,
-    rules: rulesWithout(without, proposals),
+    rules: rulesWithout(without),
     holdsToCore: without.every((rule) => rule === "reconciler.twice"),
     settles,
   };
 }
 
 /** A world's differences in a line, for the names of tests. */
-export function wordsOf({ without: _without, proposals: _proposals, ...world }: WorldOptions): string {
+export function wordsOf({ without: _without, ...world }: WorldOptions): string {
   return JSON.stringify(world).replaceAll('"', "");
 }
 
@@ -94,7 +93,7 @@ export const BASE_WORLDS: readonly BaseWorld[] = [
   {
     name: "a cancel and a retry",
     options: { crash: 1, stall: 1, flush: 1, backoff: 1, cancel: 1, retry: 1, without: ONE_LOOK },
-    statesMin: 83_000,
+    statesMin: 64_000,
   },
   {
     name: "a job that leaves only its hash",
@@ -109,7 +108,7 @@ export const BASE_WORLDS: readonly BaseWorld[] = [
   {
     name: "nobody dies and nothing is repaired",
     options: { reconcilers: 0, flush: 1, unanswered: 1, late: 1, backoff: 1, refusal: 1 },
-    statesMin: 2_700,
+    statesMin: 2_100,
   },
   {
     name: "calls that are quicker than the reconciler",
@@ -160,5 +159,38 @@ export const BASE_WORLDS: readonly BaseWorld[] = [
     name: "a cancel and a retry whose writes are lost",
     options: { turns: [1], loss: 1, cancel: 1, retry: 1, lostWritesMax: 3, without: ONE_LOOK },
     statesMin: 99_000,
+  },
+  {
+    name: "a pause that is taken back",
+    options: { crash: 1, stall: 1, flush: 1, backoff: 1, pause: 1, without: ONE_LOOK },
+    statesMin: 44_000,
+  },
+  {
+    name: "two pauses, and nothing is repaired",
+    options: { reconcilers: 0, flush: 1, unanswered: 1, late: 1, backoff: 1, pause: 2 },
+    statesMin: 69_000,
+  },
+  {
+    name: "a pause, a cancel and a retry, and nothing is repaired",
+    options: {
+      ...{ turns: [1, 1], reconcilers: 0, flush: 1, late: 1, backoff: 1, refusal: 1 },
+      ...{ pause: 1, cancel: 1, retry: 1 },
+    },
+    statesMin: 47_000,
+  },
+  {
+    name: "conversations that are kept across a pause",
+    options: { keeps: true, stall: 1, unanswered: 1, pause: 1, without: ONE_LOOK },
+    statesMin: 14_000,
+  },
+  {
+    name: "a pause whose writes are lost",
+    options: { turns: [1], loss: 1, pause: 1, without: ONE_LOOK },
+    statesMin: 100_000,
+  },
+  {
+    name: "a command that is sent again behind many others",
+    options: { stall: 1, unanswered: 1, cancel: 1, retry: 1, without: ONE_LOOK },
+    statesMin: 13_000,
   },
 ];
