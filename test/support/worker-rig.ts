@@ -36,6 +36,8 @@ export interface Rig extends AsyncDisposable {
     tools?: ToolHost;
     concurrency?: number;
     capabilities?: ReadonlySet<string>;
+    /** Stands between the worker and its ledger. */
+    wrap?: (ledger: Ledger) => Ledger;
   }): Promise<ModelWorker>;
 }
 
@@ -64,11 +66,18 @@ export async function openRig(url: string, config: ConfigInput = {}): Promise<Ri
     queues,
     producer,
     config: parsed,
-    async startWorker({ adapters, patterns, tools = noTools, concurrency = 50, capabilities }) {
+    async startWorker({
+      adapters,
+      patterns,
+      tools = noTools,
+      concurrency = 50,
+      capabilities,
+      wrap = (ledger) => ledger,
+    }) {
       const own = openLedgerConnection({ url, onError });
       count += 1;
       const worker = new ModelWorker({
-        ledger: createLedger(own, { retentionMs: 0 }),
+        ledger: wrap(createLedger(own, { retentionMs: 0 })),
         connection: own,
         hub,
         adapters,

@@ -1,5 +1,6 @@
 export type { Claim, Claimed, ClaimReply } from "./claim-run.ts";
 export { SCHEMA_VERSION } from "./claim-run.ts";
+export { type ConnectedStore, type ConnectStoreOptions, connectStore } from "./connect-store.ts";
 export * from "./connection.ts";
 export type { Answer, ControlReply, Retry, Seen } from "./control-run.ts";
 export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";

@@ -80,7 +80,16 @@ export class ModelWorker {
     });
     this.#deps = {
       ledger,
-      enqueue: (entry, enqueueOptions) => this.#queues.enqueue(entry, enqueueOptions),
+      enqueue: async (entry, enqueueOptions) => {
+        try {
+          await this.#queues.enqueue(entry, enqueueOptions);
+        } catch (error) {
+          log.warn(
+            { ...entry, err: error },
+            "the queue did not take the next phase; the reconciler will add it",
+          );
+        }
+      },
       claims: this.#claims,
       events: this.#events,
       adapters: options.adapters,

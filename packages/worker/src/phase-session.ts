@@ -13,7 +13,7 @@ import {
   type RunSpec,
   type Usage,
 } from "@baton/core";
-import type { Claimed, Fenced, Ledger, Outcome, QueueEntry, WrittenTurn } from "@baton/store";
+import type { Claimed, Ledger, Outcome, QueueEntry, WrittenTurn } from "@baton/store";
 import type { HeldClaim } from "./claim-keeper.ts";
 import type { EventWriter } from "./event-writer.ts";
 
@@ -23,7 +23,10 @@ export type EndResult =
   | { readonly kind: "ended"; readonly entry: QueueEntry | undefined }
   | { readonly kind: "lost" };
 
-/** Enqueues the entry that a commit makes; called in the same tick as the commit, right behind it. */
+/**
+ * Enqueues the entry that a commit makes; called in the same tick as the commit, right behind it. It does not reject:
+ * what a queue does not take is no failure of the commit, and the reconciler adds it.
+ */
 export type EnqueueNext = (
   entry: QueueEntry,
   options: { delayMs: number; priority: number },
@@ -74,10 +77,6 @@ export class PhaseSession {
     return this.#turns;
   }
 
-  get usage(): Usage {
-    return this.#phaseUsage;
-  }
-
   /** Shows an event to watchers at the next tick; never the truth. */
   show(event: EventBody): void {
     if (!this.#lost) this.#deps.events.push(this.held.claim, this.#stamp(event));
@@ -99,7 +98,7 @@ export class PhaseSession {
         turn,
         events: this.#withPending(events),
       });
-      if (result.kind === "fenced") return this.#lose(result);
+      if (result.kind === "fenced") return this.#lose();
       this.#items = [...this.#items, ...placed];
       if (turn !== undefined) {
         this.#phaseUsage = turn.phaseUsage;
@@ -139,7 +138,7 @@ export class PhaseSession {
       const adding = next === undefined ? undefined : this.#deps.enqueue(next.entry, next.options);
       const [result] = await Promise.all([committing, adding]);
       if (result.kind === "fenced") {
-        this.#lose(result);
+        this.#lose();
         return { kind: "lost" };
       }
       this.#lost = true;
@@ -190,7 +189,7 @@ export class PhaseSession {
     return { ...event, epoch: this.held.claim.epoch, phase: this.phase };
   }
 
-  #lose(_refusal: Fenced): "lost" {
+  #lose(): "lost" {
     this.#lost = true;
     this.held.abort("fenced");
     return "lost";

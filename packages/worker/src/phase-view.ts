@@ -2,7 +2,7 @@
  * What can be told of a phase from its conversation alone. The log is the only state: a worker that takes a
  * phase over sees the same view as the one that was lost, and so decides the same.
  */
-import type { HandoffPart, Item, ModelId, PipelinePhase, RunSpec, ToolCallPart } from "@baton/core";
+import type { HandoffPart, Item, PipelinePhase, RunSpec, ToolCallPart } from "@baton/core";
 
 /** The last model reply of the phase, with its calls and what became of each. */
 export interface OpenTurn {
@@ -81,9 +81,4 @@ export function pipelineStep(
 /** Model calls that were written in this phase. */
 export function turnsIn(items: readonly Item[], phase: number): number {
   return repliesOf(items).filter((item) => item.phase === phase).length;
-}
-
-/** The last model that spoke before phase `phase`, if any. */
-export function previousModel(items: readonly Item[], phase: number): ModelId | undefined {
-  return items.findLast((item) => item.origin !== undefined && item.phase < phase)?.origin?.model;
 }

@@ -1,5 +1,7 @@
 /** Whole phases on a real Redis, where the bounds of a run are what keeps it from going round. */
 import { parseConfig, type RunId, type ToolHost } from "@baton/core";
+import type { Ledger } from "@baton/store";
+import { ReplyError } from "ioredis";
 import { expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { call, type Script, scriptedModels, text } from "../../../test/support/scripted-model.ts";
@@ -109,4 +111,26 @@ test("a retry of a run that took all its turns lets it take as many again", asyn
   expect(await endOf(rig, runId)).toMatchObject({ status: "failed", error: { code: "max_turns" } });
   await rig.producer.retry(runId);
   expect(await endOf(rig, runId)).toMatchObject({ status: "succeeded", final_output: "at last" });
+});
+
+test("a Redis that refuses a write fails no run: it is queued again and goes on", async () => {
+  await using rig = await openRig(redis.url);
+  const models = scriptedModels(() => ({ parts: [text("done")] }));
+  let refusals = 0;
+  // As a replica that was promoted, or a full disk: the command is answered with an error, once.
+  const wrap = (ledger: Ledger): Ledger => ({
+    ...ledger,
+    commit: async (...args) => {
+      refusals += 1;
+      if (refusals === 1) throw new ReplyError("READONLY You can't write against a read only replica.");
+      return ledger.commit(...args);
+    },
+  });
+  await rig.startWorker({ adapters: models.adapters, patterns: ["openai/*"], wrap });
+  const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt" });
+  const result = await rig.producer.result(runId, AbortSignal.timeout(15_000));
+  expect(result).toMatchObject({ status: "succeeded", final_output: "done" });
+  expect(refusals).toBe(2);
+  // The reply that was refused was not written: it is the one that may be bought again.
+  expect(models.calls).toHaveLength(2);
 });

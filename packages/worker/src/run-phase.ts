@@ -19,6 +19,7 @@ import {
   toBatonError,
 } from "@baton/core";
 import type { ClaimReply, QueueEntry } from "@baton/store";
+import { ReplyError } from "ioredis";
 import { backoffMs } from "./backoff.ts";
 import { callModel, decisionOfTurn, type Reply } from "./call-model.ts";
 import type { HeldJob } from "./claim-keeper.ts";
@@ -60,12 +61,16 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   return { kind: "done", why };
 }
 
-/** A bug must not make the run go round for ever: what breaks outside a model or a tool fails it, with the error. */
+/**
+ * A bug must not make the run go round for ever: what breaks outside a model or a tool fails it, with the error. A
+ * Redis that refuses a command is no bug of the run: the job fails, and the reconciler queues the run again.
+ */
 async function converseSafely(session: PhaseSession, deps: WorkerDeps): Promise<string> {
   try {
     return await converse(session, planPhase(session, deps.config), deps);
   } catch (thrown) {
     if (session.held.signal.aborted) return "lost";
+    if (thrown instanceof ReplyError) throw thrown;
     const error = toBatonError(thrown);
     deps.log.error({ runId: session.held.claim.runId, err: error }, "the phase broke");
     const ended = await session.end({ kind: "failed", code: error.code, message: error.message }, [], []);
