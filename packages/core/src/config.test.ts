@@ -15,7 +15,8 @@ describe("a configuration", () => {
       limits: {
         ...{ maxTurns: 50, maxHandoffs: 10, parallelToolCalls: 8, toolTimeoutMs: 60_000 },
         ...{ toolResultCharsMax: 100_000, modelIdleMs: 120_000, modelCallMs: 900_000 },
-        ...{ modelAttemptsMax: 6, takeoversMax: 5, unfitGraceMs: 600_000 },
+        ...{ modelAttemptsMax: 8, rateLimitAttemptsMax: 100, takeoversMax: 5, unfitGraceMs: 600_000 },
+        phaseTimeout: 0,
       },
       retention: { days: 7 },
       allowPrivateAddresses: false,

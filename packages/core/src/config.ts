@@ -24,6 +24,18 @@ export const providerConfigSchema = z.strictObject({
 });
 export type ProviderConfig = z.infer<typeof providerConfigSchema>;
 
+/** What the operator knows of a tool better than its server says: it goes over the server's annotations. */
+export const toolRuleSchema = z.strictObject({
+  readOnly: z.boolean().optional(),
+  idempotent: z.boolean().optional(),
+  /** A person approves each call before it runs; until then the run waits. */
+  approval: z.boolean().optional(),
+});
+export type ToolRule = z.infer<typeof toolRuleSchema>;
+
+/** By the tool's name at its server; `*` alone stands for all that are not named. */
+const toolRules = z.record(z.string().min(1).max(200), toolRuleSchema).optional();
+
 /** The `mcp.json` shape: a command over stdio, or a URL over streamable HTTP. */
 export const mcpServerConfigSchema = z.union([
   z.strictObject({
@@ -34,21 +46,34 @@ export const mcpServerConfigSchema = z.union([
     env: z.record(z.string(), z.string()).default({}),
     cwd: z.string().optional(),
     timeoutMs: z.int().min(1).optional(),
+    tools: toolRules,
   }),
   z.strictObject({
     type: z.enum(["http", "streamable-http"]).optional(),
     url: z.url(),
     headers: z.record(z.string(), z.string()).default({}),
     timeoutMs: z.int().min(1).optional(),
+    tools: toolRules,
   }),
 ]);
 export type McpServerConfig = z.infer<typeof mcpServerConfigSchema>;
+
+/** USD for a million tokens. What is read from a cache or written to one costs as input, unless it is given. */
+export const priceSchema = z.strictObject({
+  input: z.number().min(0),
+  output: z.number().min(0),
+  cachedInput: z.number().min(0).optional(),
+  cacheWrite: z.number().min(0).optional(),
+});
+export type ModelPrice = z.infer<typeof priceSchema>;
 
 export const modelConfigSchema = z.strictObject({
   /** What the model is good at, told to the other models in their transfer tool. */
   strengths: z.string().max(500).optional(),
   settings: modelSettingsSchema.optional(),
   concurrency: z.int().min(1).max(10_000).optional(),
+  /** Goes over the price library's; give it for a model that the library does not know. */
+  price: priceSchema.optional(),
 });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
@@ -68,6 +93,8 @@ export interface FunctionTool {
   /** Default false: then a call that was under way at a crash is answered with "outcome unknown". */
   readonly readOnly?: boolean;
   readonly idempotent?: boolean;
+  /** A person approves each call before it runs; until then the run waits. */
+  readonly approval?: boolean;
   readonly timeoutMs?: number;
   /** Returns text, or any JSON value; what it throws is told to the model. */
   readonly run: (args: Record<string, unknown>, context: FunctionContext) => unknown;
@@ -94,11 +121,22 @@ const limitsSchema = z.strictObject({
   /** No byte of a reply for so long ends the call. */
   modelIdleMs: z.int().min(1).default(120_000),
   modelCallMs: z.int().min(1).default(900_000),
-  modelAttemptsMax: z.int().min(1).max(100).default(6),
+  /** Failed calls in a row before the phase fails, or falls back. */
+  modelAttemptsMax: z.int().min(1).max(100).default(8),
+  /** The same for 429s, which slow the whole pool and say nothing of the run. */
+  rateLimitAttemptsMax: z.int().min(1).max(10_000).default(100),
+  /** Seconds of work that a phase may take, without the time that it waits for people; 0 for no bound. */
+  phaseTimeout: z
+    .number()
+    .min(0)
+    .max(30 * 86_400)
+    .default(0),
   takeoversMax: z.int().min(1).max(100).default(5),
   /** How long a run waits for a worker that has what it names, before it fails with `config_missing`. */
   unfitGraceMs: z.int().min(0).default(600_000),
 });
+
+const retentionDays = z.union([z.number().positive().max(3_650), z.literal(false)]);
 
 export const configSchema = z.strictObject({
   providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]*$/), providerConfigSchema).default({}),
@@ -119,8 +157,15 @@ export const configSchema = z.strictObject({
     )
     .default({}),
   limits: limitsSchema.prefault({}),
-  /** Days that a run is kept after its end. */
-  retention: z.strictObject({ days: z.number().positive().max(3_650).default(7) }).prefault({}),
+  /** Days that a run is kept after its end, for all and by how it ended; `false` keeps it for ever. */
+  retention: z
+    .strictObject({
+      days: retentionDays.default(7),
+      succeeded: retentionDays.optional(),
+      failed: retentionDays.optional(),
+      cancelled: retentionDays.optional(),
+    })
+    .prefault({}),
   /** Lets MCP URLs of requests reach private and loopback addresses. */
   allowPrivateAddresses: z.boolean().default(false),
 });

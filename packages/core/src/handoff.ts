@@ -57,6 +57,7 @@ export function handoffTools(
         inputSchema: ARGUMENTS,
         readOnly: true,
         idempotent: true,
+        approval: false,
         origin: { kind: "transfer" },
       },
     });

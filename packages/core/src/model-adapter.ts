@@ -18,6 +18,8 @@ export interface ModelRequest {
   readonly toolChoice?: ToolChoice | undefined;
   readonly settings: ModelSettings;
   readonly responseFormat?: ResponseFormat | undefined;
+  /** This call may take no longer, whatever the configuration allows: what is left of a deadline. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What is shown while a reply comes in. Deltas are never the truth; the reply is. */

@@ -10,6 +10,8 @@ export interface ToolDefinition {
   /** Neither read-only nor idempotent calls get a marker item before they start (DESIGN: outcome unknown). */
   readonly readOnly: boolean;
   readonly idempotent: boolean;
+  /** A call waits until a person approves it. */
+  readonly approval: boolean;
   readonly origin:
     | { readonly kind: "mcp"; readonly server: string; readonly tool: string }
     | { readonly kind: "function" }
@@ -38,6 +40,18 @@ export interface ToolInvocation {
   readonly callId: string;
   /** Stable over retries of the same call; passed to the tool so that it can refuse to act twice. */
   readonly idempotencyKey: string;
+  /** A person approved this call. Without it, a tool that needs approval is refused with an error outcome. */
+  readonly approved: boolean;
+  /** Told before each wait that a further try follows. */
+  readonly onRetry?: ((retry: ToolRetry) => void) | undefined;
+}
+
+/** A try of a call that failed on its way, not at the tool. */
+export interface ToolRetry {
+  /** The try that failed, from 1. */
+  readonly attempt: number;
+  readonly message: string;
+  readonly waitMs: number;
 }
 
 export interface ToolOutcome {

@@ -1,8 +1,14 @@
 /**
- * The two clocks of a model call, and the caller's signal, as one signal: the whole call may take `modelCallMs`,
- * and no more than `modelIdleMs` may pass without a byte. Whoever comes first gives the reason.
+ * The two clocks of a model call, and the caller's signal, as one signal: the whole call may take `modelCallMs`, or
+ * the request's `timeoutMs` where that is shorter, and no more than `modelIdleMs` may pass without a byte. Whoever
+ * comes first gives the reason.
+ *
+ * Any byte counts as life, pings and comments too. While a model thinks unseen they are all that comes, for minutes:
+ * Anthropic's `ping`, the `keepalive` of OpenAI and Azure, the comments of gateways such as OpenRouter and LiteLLM. A
+ * clock that wanted content would end calls that are well, and buy their thinking again. A provider that pings and
+ * never answers is ended by the other clock.
  */
-import { BatonError, type Limits, type ModelId, splitModelId } from "@baton/core";
+import { BatonError, type Limits, type ModelRequest, splitModelId } from "@baton/core";
 
 export type CallLimits = Pick<Limits, "modelIdleMs" | "modelCallMs">;
 
@@ -18,7 +24,11 @@ export interface CallGuard {
 /** A timer set for longer fires at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 
-export function guardCall(model: ModelId, limits: CallLimits, caller: AbortSignal): CallGuard {
+export function guardCall(
+  { model, timeoutMs = Number.POSITIVE_INFINITY }: Pick<ModelRequest, "model" | "timeoutMs">,
+  limits: CallLimits,
+  caller: AbortSignal,
+): CallGuard {
   const controller = new AbortController();
   const { provider } = splitModelId(model);
   const late = (what: string) =>
@@ -29,11 +39,9 @@ export function guardCall(model: ModelId, limits: CallLimits, caller: AbortSigna
       }),
     );
   const onAbort = () => controller.abort(caller.reason);
-  const { modelCallMs, modelIdleMs } = limits;
-  const call = setTimeout(
-    () => late(`took more than ${modelCallMs} ms`),
-    Math.min(modelCallMs, TIMER_MS_MAX),
-  );
+  const { modelIdleMs } = limits;
+  const callMs = Math.min(limits.modelCallMs, timeoutMs);
+  const call = setTimeout(() => late(`took more than ${callMs} ms`), Math.min(callMs, TIMER_MS_MAX));
   const idle = setTimeout(
     () => late(`sent nothing for ${modelIdleMs} ms`),
     Math.min(modelIdleMs, TIMER_MS_MAX),

@@ -59,6 +59,18 @@ test.each([
   [{ code: "invalid_prompt", message: "no" }, "content_filter", false],
   [{ code: 502, message: "bad gateway" }, "provider_overloaded", true],
   [{ code: "context_length_exceeded", message: "" }, "context_too_long", false],
+  [
+    {
+      type: "error",
+      error: {
+        details: null,
+        type: "invalid_request_error",
+        message: "Output blocked by content filtering policy",
+      },
+    },
+    "content_filter",
+    false,
+  ],
   ["something odd", "provider_overloaded", true],
 ])("inside a stream %j is %s", (body, code, retryable) => {
   const error = providerFailure(bodyError(body), context);

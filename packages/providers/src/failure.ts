@@ -99,6 +99,8 @@ const TOO_LONG =
 /** Codes that come with a retryable status, but do not pass by waiting. */
 const NO_MONEY = /insufficient_quota|billing|spend_limit|credit_balance|quota_exceeded|payment/i;
 const CONTENT = /content_filter|content_policy|_policy$|policy_violation|invalid_prompt/i;
+/** Anthropic has no name for it, and says it in a sentence: "Output blocked by content filtering policy". */
+const FILTERED = /blocked by (?:our )?content filter/i;
 
 function verdictOf(error: ProviderError): Verdict {
   const named = `${error.code ?? ""} ${error.type ?? ""}`;
@@ -106,7 +108,8 @@ function verdictOf(error: ProviderError): Verdict {
   const refusedStatus = status === undefined || status === 400 || status === 413 || status === 429;
   if (refusedStatus && TOO_LONG.test(`${named} ${error.message ?? ""}`)) return ["context_too_long", "never"];
   if (NO_MONEY.test(named)) return ["provider_rejected", "never"];
-  if (CONTENT.test(named)) return ["content_filter", "never"];
+  const filtered = (status === undefined || status === 400) && FILTERED.test(error.message ?? "");
+  if (filtered || CONTENT.test(named)) return ["content_filter", "never"];
   return status === undefined ? verdictOfName(named) : verdictOfStatus(status);
 }
 

@@ -5,6 +5,7 @@
 import {
   BatonError,
   type ModelReply,
+  type ModelRequest,
   type Origin,
   type Part,
   type StopReason,
@@ -32,6 +33,7 @@ export interface StreamReader {
 
 export interface StreamCall {
   readonly context: CallContext;
+  readonly request: ModelRequest;
   readonly limits: CallLimits;
   readonly signal: AbortSignal;
   readonly api: Origin["api"];
@@ -41,7 +43,7 @@ export interface StreamCall {
 
 export async function streamCall(call: StreamCall): Promise<ModelReply> {
   call.signal.throwIfAborted();
-  const guard = guardCall(call.context.model, call.limits, call.signal);
+  const guard = guardCall(call.request, call.limits, call.signal);
   try {
     await readAll(call, await send(call, guard.signal), guard.touch);
     return complete(call, call.reader.reply());

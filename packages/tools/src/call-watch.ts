@@ -10,7 +10,9 @@
  * The exchanges of a call are known by the asynchronous context that they are started in.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { BatonError } from "@baton/core";
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js";
+import { retryAfterOf } from "./retry-after.ts";
 
 export const RESUME_ATTEMPTS_MAX = 2;
 /** From the end of a stream until the SDK has surely delivered what was in it. */
@@ -20,7 +22,7 @@ const LINGER_MS_MAX = 5_000;
 const watches = new AsyncLocalStorage<CallWatch>();
 
 export class CallWatch {
-  readonly #onLost: () => void;
+  readonly #onLost: (fault?: BatonError) => void;
   readonly #abort = new AbortController();
   #sent = false;
   #settled = false;
@@ -28,9 +30,16 @@ export class CallWatch {
   #failedResumes = 0;
   #streams = 0;
   #timer: NodeJS.Timeout | undefined;
+  #retryAfterMs: number | undefined;
 
-  constructor(onLost: () => void) {
+  /** `fault`: the answer was refused on this side, and would be again. */
+  constructor(onLost: (fault?: BatonError) => void) {
     this.#onLost = onLost;
+  }
+
+  /** How long the server asked to wait when it refused the call. */
+  get retryAfterMs(): number | undefined {
+    return this.#retryAfterMs;
   }
 
   /** Runs the call; every exchange that it starts belongs to this watch. */
@@ -56,6 +65,7 @@ export class CallWatch {
       const response = await fetch(url, { ...init, signal: AbortSignal.any(signals) });
       // A redirect is followed by another POST.
       if (!isResume && response.status >= 300 && response.status < 400) this.#sent = false;
+      if (!isResume && !response.ok) this.#retryAfterMs = retryAfterOf(response.headers);
       if (isResume && response.ok) this.#failedResumes = 0;
       else if (isResume) this.#resumeFailed();
       return response.ok ? this.#followed(response) : response;
@@ -76,23 +86,25 @@ export class CallWatch {
       this.#streamEnded();
     };
     let start = "\n";
-    const body = response.body.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform: (chunk, controller) => {
-          // Data of an event holds no line break, so this is a field of the stream.
-          if (!this.#resumable) {
-            const text =
-              start + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1");
-            this.#resumable = /[\r\n]id:/.test(text);
-            start = text.slice(-3);
-          }
-          controller.enqueue(chunk);
-        },
-        flush: end,
-        cancel: end,
-      }),
-    );
-    return new Response(body, {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        // Data of an event holds no line break, so this is a field of the stream.
+        if (!this.#resumable) {
+          const text =
+            start + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1");
+          this.#resumable = /[\r\n]id:/.test(text);
+          start = text.slice(-3);
+        }
+        controller.enqueue(chunk);
+      },
+      flush: end,
+      cancel: end,
+    });
+    response.body.pipeTo(writable).catch((error: unknown) => {
+      if (error instanceof BatonError && !this.#settled) this.#onLost(error);
+      end();
+    });
+    return new Response(readable, {
       status: response.status,
       statusText: response.statusText,
       headers: response.headers,
@@ -102,7 +114,7 @@ export class CallWatch {
   #streamEnded(): void {
     if (this.#streams > 0) return;
     clearTimeout(this.#timer);
-    if (!this.#settled && !this.#resumable) this.#timer = setTimeout(this.#onLost, DELIVERY_MS_MAX);
+    if (!this.#settled && !this.#resumable) this.#timer = setTimeout(() => this.#onLost(), DELIVERY_MS_MAX);
   }
 
   #resumeFailed(): void {

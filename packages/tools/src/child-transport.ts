@@ -25,6 +25,8 @@ export interface ChildLink {
   readonly tail: OutputTail;
   /** How the child ended, if it has. */
   readonly ending: () => string | undefined;
+  /** Whether it was ended for what it sent, which it would send again. */
+  readonly isFaulty: () => boolean;
 }
 
 export interface ChildLimits {
@@ -38,7 +40,7 @@ export function openChild(endpoint: StdioEndpoint, limits: ChildLimits): ChildLi
   const tail = createOutputTail();
   if (process.platform !== "win32") {
     const transport = new ChildTransport(endpoint, limits, tail);
-    return { transport, tail, ending: () => transport.ending };
+    return { transport, tail, ending: () => transport.ending, isFaulty: () => transport.isFaulty };
   }
   const transport = new StdioClientTransport({
     command: endpoint.command,
@@ -49,7 +51,7 @@ export function openChild(endpoint: StdioEndpoint, limits: ChildLimits): ChildLi
     maxBufferSize: limits.messageBytesMax,
   });
   transport.stderr?.on("data", (chunk) => tail.add(chunk));
-  return { transport, tail, ending: () => undefined };
+  return { transport, tail, ending: () => undefined, isFaulty: () => false };
 }
 
 const PRINTED_CHARS_MAX = 1_000;
@@ -81,6 +83,10 @@ class ChildTransport implements Transport {
     return undefined;
   }
 
+  get isFaulty(): boolean {
+    return this.#fault !== undefined;
+  }
+
   start(): Promise<void> {
     const { command, args, env, cwd } = this.#endpoint;
     const child = spawn(command, args, { cwd, env, stdio: "pipe", detached: true });
@@ -103,7 +109,10 @@ class ChildTransport implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.#child?.stdin;
-    if (this.#ended || !stdin?.writable) return Promise.reject(new Error("the server's process has ended"));
+    if (this.#ended || !stdin?.writable) {
+      // Nothing of it was written, which the code says.
+      return Promise.reject(Object.assign(new Error("the server's process has ended"), { code: "ENOTCONN" }));
+    }
     return new Promise((resolve, reject) => {
       // Resolving when the pipe took it, not when it was queued, is what bounds the queue of a slow child.
       stdin.write(serializeMessage(message), (error) => (error ? reject(error) : resolve()));

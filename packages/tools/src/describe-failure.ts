@@ -1,7 +1,12 @@
-/** What went wrong with a server, in one line for people and models. Nothing in it is redacted yet. */
+/**
+ * What went wrong with a server: in one line for people and models, which is not redacted yet, and whether what was
+ * asked can have taken effect and is worth asking again.
+ */
+import { BatonError, type Retry } from "@baton/core";
 import { StreamableHTTPError } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js";
 import { z } from "zod";
+import type { CallFailure } from "./retry-call.ts";
 
 const CHARS_MAX = 2_000;
 const CAUSES_MAX = 4;
@@ -26,16 +31,61 @@ export function isNetworkFailure(error: unknown): boolean {
   return !(error instanceof McpError || isHttpRefusal(error) || error instanceof z.ZodError);
 }
 
-const NEVER_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"];
+/** Names, addresses and certificates that led to no connection, and children that had ended. */
+const NEVER_CONNECTED =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOTCONN|UND_ERR_CONNECT_TIMEOUT|CERT_.*|ERR_TLS_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
 
 /** There never was a connection that the request could have gone over. */
-export function isNeverConnected(error: unknown): boolean {
+function isNeverConnected(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return causesOf(error).some((cause) => "code" in cause && NEVER_CONNECTED.includes(String(cause.code)));
+  return causesOf(error).some(
+    (cause) =>
+      ("code" in cause && NEVER_CONNECTED.test(String(cause.code))) ||
+      ("syscall" in cause && cause.syscall === "connect") ||
+      // The SDK's client, once its transport has closed.
+      cause.message === "Not connected",
+  );
+}
+
+/** Whether a request that failed so can have taken effect. */
+export function effectOf(error: unknown): CallFailure["effect"] {
+  if (isSessionUnknown(error) || isNeverConnected(error)) return "not_run";
+  if (isHttpRefusal(error)) return isRefusal(statusOf(error)) ? "refused" : "unknown";
+  if (isConnectionClosed(error) || isRequestTimeout(error)) return "unknown";
+  // An error by the protocol, or a result that is none: the server has dealt with the request.
+  if (error instanceof McpError || error instanceof z.ZodError) return "refused";
+  return "unknown";
+}
+
+/** Whether the same may go better later. `retryAfterMs` is what the answer asked for, if it did. */
+export function retryOf(error: unknown, retryAfterMs: number | undefined): Retry {
+  const later = retryAfterMs === undefined ? "backoff" : { after: retryAfterMs };
+  if (isHttpRefusal(error)) return isPassing(statusOf(error)) ? later : "never";
+  if (isConnectionClosed(error) || isRequestTimeout(error)) return "backoff";
+  if (error instanceof McpError || error instanceof z.ZodError) return "never";
+  if (!(error instanceof Error)) return "never";
+  const causes = causesOf(error);
+  const own = causes.find((cause) => cause instanceof BatonError);
+  if (own !== undefined) return own.retry;
+  return causes.some(isSpawnFailure) ? "never" : "backoff";
+}
+
+/** An intermediary that gives up waiting answers so too, while the request goes on behind it. */
+function isRefusal(status: number): boolean {
+  return status >= 300 && status < 500 && status !== 408;
+}
+
+function isPassing(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}
+
+/** 0 for an answer that was no error, but not one of the protocol either. */
+function statusOf(error: StreamableHTTPError): number {
+  return error.code !== undefined && error.code > 0 ? error.code : 0;
 }
 
 /** The server answered with an HTTP status that says no. */
-export function isHttpRefusal(error: unknown): boolean {
+export function isHttpRefusal(error: unknown): error is StreamableHTTPError {
   return error instanceof StreamableHTTPError;
 }
 

@@ -36,6 +36,7 @@ test("a function is listed with the JSON Schema of what a model must write", asy
       },
       readOnly: true,
       idempotent: false,
+      approval: false,
       origin: { kind: "function" },
     },
   ]);
@@ -98,7 +99,9 @@ describe("a call", () => {
       },
     });
     await using host = testHost({ functions: [tool] });
-    expect(textIn(await callTool(host, f, "f"))).toBe("f timed out after 30 ms; it may have taken effect");
+    expect(textIn(await callTool(host, f, "f"))).toBe(
+      "f: outcome unknown: timed out after 30 ms. The call may or may not have taken effect. Check before you call it again.",
+    );
     await aborted.promise;
   });
 

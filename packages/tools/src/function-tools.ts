@@ -51,12 +51,17 @@ export async function callFunction(
     return result.kind === "ran" ? textOutcome(textOf(result.value), false, bounds) : failed(result.why);
   } catch (error) {
     signal.throwIfAborted();
-    if (stop.signal.aborted)
-      return failed(`${tool.name} timed out after ${timeoutMs} ms; it may have taken effect`);
+    if (stop.signal.aborted) return failed(lateText(tool, timeoutMs));
     return failed(`${tool.name} failed: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function lateText({ name, readOnly, idempotent }: FunctionTool, timeoutMs: number): string {
+  const late = `timed out after ${timeoutMs} ms`;
+  if (readOnly || idempotent) return `${name} failed: ${late}`;
+  return `${name}: outcome unknown: ${late}. The call may or may not have taken effect. Check before you call it again.`;
 }
 
 type Ran =

@@ -6,10 +6,13 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { boundBodies } from "./bounded-body.ts";
 import { RESUME_ATTEMPTS_MAX, watchCalls } from "./call-watch.ts";
 import { createGuardedFetch } from "./guarded-fetch.ts";
+import { retryAfterOf } from "./retry-after.ts";
 import { type HttpEndpoint, urlRules } from "./server-lookup.ts";
 
 export interface HttpLink {
   readonly transport: StreamableHTTPClientTransport;
+  /** How long the server asked to wait when it last refused something. */
+  readonly retryAfterMs: () => number | undefined;
   /** Lets go of the connections that are kept; after the transport's own close. */
   readonly release: () => void;
 }
@@ -21,7 +24,13 @@ export interface HttpLinkOptions {
 
 export function openHttpLink(endpoint: HttpEndpoint, options: HttpLinkOptions): HttpLink {
   const guarded = endpoint.guarded ? createGuardedFetch(urlRules(options.allowPrivateAddresses)) : undefined;
-  const fetch = watchCalls(boundBodies(guarded?.fetch ?? globalThis.fetch, options.messageBytesMax));
+  let retryAfterMs: number | undefined;
+  const bounded = boundBodies(guarded?.fetch ?? globalThis.fetch, options.messageBytesMax);
+  const fetch = watchCalls(async (url, init) => {
+    const response = await bounded(url, init);
+    if (!response.ok) retryAfterMs = retryAfterOf(response.headers);
+    return response;
+  });
   const transport = new StreamableHTTPClientTransport(endpoint.url, {
     fetch,
     requestInit: { headers: { ...endpoint.headers } },
@@ -32,5 +41,5 @@ export function openHttpLink(endpoint: HttpEndpoint, options: HttpLinkOptions): 
       maxRetries: RESUME_ATTEMPTS_MAX,
     },
   });
-  return { transport, release: () => guarded?.close() };
+  return { transport, retryAfterMs: () => retryAfterMs, release: () => guarded?.close() };
 }

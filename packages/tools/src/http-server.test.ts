@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { callTool, NEVER, selectionOf, testHost, textIn, until } from "./testing/hosts.ts";
+import { callTool, NEVER, NO_WAIT, selectionOf, testHost, textIn, until } from "./testing/hosts.ts";
 import { startHttpFixture } from "./testing/http-fixture.ts";
 
 const web = selectionOf(["web"]);
@@ -29,7 +29,7 @@ describe("a session", () => {
     expect(answers.map(textIn)).toEqual(Array.from({ length: 20 }, (_, index) => String(index)));
     expect(fixture.requests.filter((request) => request === "POST initialize")).toHaveLength(1);
     // One for each page.
-    expect(fixture.requests.filter((request) => request === "POST tools/list")).toHaveLength(5);
+    expect(fixture.requests.filter((request) => request === "POST tools/list")).toHaveLength(6);
   });
 
   test("that the server forgot is replaced once for all calls that met it", async () => {
@@ -74,7 +74,10 @@ describe("a session", () => {
   test("lists anew after five minutes, since a notification can be lost with its stream", async () => {
     await using fixture = await startHttpFixture();
     let now = 0;
-    await using host = testHost({ servers: { web: { url: fixture.url, headers: {} } }, now: () => now });
+    await using host = testHost({
+      servers: { web: { url: fixture.url, headers: {} } },
+      clock: { now: () => now },
+    });
     const lists = () => fixture.requests.filter((request) => request === "POST tools/list").length;
     await host.list(web, NEVER);
     const once = lists();
@@ -125,13 +128,16 @@ describe("a call", () => {
   test("to a server that is down fails soon, and works again when it is back", async () => {
     let now = 0;
     const first = await startHttpFixture();
-    await using host = testHost({ servers: { web: { url: first.url, headers: {} } }, now: () => now });
+    await using host = testHost({
+      servers: { web: { url: first.url, headers: {} } },
+      clock: { now: () => now, delay: NO_WAIT },
+    });
     await host.list(web, NEVER);
     await first[Symbol.asyncDispose]();
     const down = await callTool(host, web, "echo", { text: "x" });
     expect(down.isError).toBe(true);
     expect(textIn(down)).toMatch(/ECONNREFUSED|ECONNRESET|other side closed|socket/i);
-    await using _second = await startHttpFixture(first.port);
+    await using _second = await startHttpFixture({ port: first.port });
     now = 60_000;
     expect(textIn(await callTool(host, web, "echo", { text: "back" }))).toBe("back");
   });

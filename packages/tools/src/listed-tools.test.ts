@@ -19,6 +19,7 @@ describe("a tool", () => {
         inputSchema: { type: "object", required: ["a"], $defs: {}, properties: {} },
         readOnly: true,
         idempotent: false,
+        approval: false,
       },
     ]);
   });

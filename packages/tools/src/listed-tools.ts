@@ -10,6 +10,8 @@ export interface ListedTool {
   readonly inputSchema: Readonly<Record<string, unknown>>;
   readonly readOnly: boolean;
   readonly idempotent: boolean;
+  /** A call waits until a person approves it; no server can say so itself. */
+  readonly approval: boolean;
 }
 
 export interface ToolList {
@@ -91,6 +93,7 @@ function readTool(raw: unknown): ListedTool | string {
     inputSchema: { ...inputSchema, properties: inputSchema.properties ?? {} },
     readOnly: annotations?.readOnlyHint === true,
     idempotent: annotations?.idempotentHint === true,
+    approval: false,
   };
 }
 

@@ -8,11 +8,12 @@
  * - A list is asked for again when the server says that it changed, when a new session was opened, and, over
  *   HTTP, when it is old: there a notification can be lost with its stream.
  */
-import { BatonError } from "@baton/core";
-import { abortable } from "./abortable.ts";
+import { BatonError, type Retry, toBatonError } from "@baton/core";
+import { abortable, TIMER_MS_MAX } from "./abortable.ts";
 import type { ToolList } from "./listed-tools.ts";
 import type { CallAnswer, McpSession, SessionCall, SessionOptions } from "./mcp-session.ts";
 import type { ResolvedServer } from "./server-lookup.ts";
+import { applyRules, strayRules } from "./tool-rules.ts";
 
 export interface McpServerOptions {
   readonly connectTimeoutMs: number;
@@ -25,6 +26,7 @@ export interface McpServerOptions {
 
 const COOL_DOWN_MS_MIN = 1_000;
 const COOL_DOWN_MS_MAX = 30_000;
+const ASKED_MS_MAX = 300_000;
 /** A session that dies younger than this counts as a failure of the server. */
 const STEADY_MS = 10_000;
 const LIST_AGE_MS_MAX = 300_000;
@@ -42,13 +44,15 @@ export class McpServer implements AsyncDisposable {
   readonly #life = new AbortController();
   /** Sessions that are being closed; each leaves when it is. */
   readonly #closing = new Set<Promise<void>>();
+  /** Tools of rules that were told to be none. */
+  readonly #strayRules = new Set<string>();
   #session: McpSession | undefined;
   #openedAt = 0;
   #opening: Promise<McpSession> | undefined;
   #listing: Promise<ToolList> | undefined;
   #listed: Listed | undefined;
   #failures = 0;
-  #rest: { readonly until: number; readonly why: string } | undefined;
+  #rest: { readonly until: number; readonly why: string; readonly retry: Retry } | undefined;
   #users = 0;
 
   constructor(server: ResolvedServer, options: McpServerOptions) {
@@ -85,9 +89,12 @@ export class McpServer implements AsyncDisposable {
     return this.#used(abortable(this.#listing, signal));
   }
 
-  /** Throws `tool_failed` when the server cannot be opened. */
-  async call(call: SessionCall, signal: AbortSignal): Promise<CallAnswer> {
-    return this.#used(this.#call(call, signal));
+  /**
+   * One try of a call; `openMsMax` bounds the opening of a session where there is none. Throws `signal.reason` on
+   * abort alone.
+   */
+  async call(call: SessionCall, openMsMax: number, signal: AbortSignal): Promise<CallAnswer> {
+    return this.#used(this.#call(call, openMsMax, signal));
   }
 
   async close(): Promise<void> {
@@ -104,12 +111,23 @@ export class McpServer implements AsyncDisposable {
     await this.close();
   }
 
-  async #call(call: SessionCall, signal: AbortSignal): Promise<CallAnswer> {
-    const session = await abortable(this.#open(), signal);
-    const answer = await session.call(call, signal);
-    if (answer.kind !== "not_run") return answer;
-    const next = await abortable(this.#open(), signal);
-    return next.call(call, signal);
+  async #call(call: SessionCall, openMsMax: number, signal: AbortSignal): Promise<CallAnswer> {
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new BatonError("tool_failed", `did not open within ${openMsMax} ms`)),
+      Math.min(openMsMax, TIMER_MS_MAX),
+    );
+    let session: McpSession;
+    try {
+      session = await abortable(this.#open(), AbortSignal.any([signal, late.signal]));
+    } catch (error) {
+      signal.throwIfAborted();
+      const { message, retry } = toBatonError(error);
+      return { kind: "failed", effect: "not_run", retry, message };
+    } finally {
+      clearTimeout(timer);
+    }
+    return session.call(call, signal);
   }
 
   async #readList(): Promise<ToolList> {
@@ -127,9 +145,16 @@ export class McpServer implements AsyncDisposable {
   async #readListOf(session: McpSession): Promise<ToolList> {
     // Taken before the question: a change that comes meanwhile makes the answer stale.
     const { changes } = session;
-    const list = await session.list();
+    const { rules } = this.#server;
+    const list = applyRules(await session.list(), rules);
     this.#listed = { list, session, changes, at: this.#options.now() };
     for (const problem of list.problems) this.#options.onProblem(problem);
+    for (const [tool, problem] of strayRules(list, rules)) {
+      // A list is read again and again; the rule is wrong once.
+      if (this.#strayRules.has(tool)) continue;
+      this.#strayRules.add(tool);
+      this.#options.onProblem(problem);
+    }
     return list;
   }
 
@@ -161,9 +186,12 @@ export class McpServer implements AsyncDisposable {
       this.#session = session;
       return session;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      if (!this.#life.signal.aborted) this.#failed(why);
-      throw error;
+      const { message, retry } = toBatonError(error);
+      if (this.#life.signal.aborted) throw error;
+      const restMs = this.#failed(message, retry);
+      // Who asks again before the rest is over asks in vain.
+      const later = retry === "never" ? retry : { after: restMs };
+      throw new BatonError("tool_failed", message, { retry: later, cause: error });
     }
   }
 
@@ -172,7 +200,7 @@ export class McpServer implements AsyncDisposable {
     this.#retire(session.closeWhenIdle());
     const wasSteady = this.#options.now() - this.#openedAt >= STEADY_MS;
     if (!wasSteady && this.#failures > 0) {
-      this.#failed(why);
+      this.#failed(why, "backoff");
       return;
     }
     // The first early death may be an accident: it is counted, but the next user tries at once.
@@ -180,11 +208,15 @@ export class McpServer implements AsyncDisposable {
     this.#options.onProblem(why);
   }
 
-  #failed(why: string): void {
+  /** Returns how long the server is left alone now. */
+  #failed(why: string, retry: Retry): number {
     this.#failures += 1;
-    const restMs = Math.min(COOL_DOWN_MS_MIN * 2 ** (this.#failures - 1), COOL_DOWN_MS_MAX);
-    this.#rest = { until: this.#options.now() + restMs, why };
+    const coolDownMs = Math.min(COOL_DOWN_MS_MIN * 2 ** (this.#failures - 1), COOL_DOWN_MS_MAX);
+    const askedMs = typeof retry === "object" ? Math.min(retry.after, ASKED_MS_MAX) : 0;
+    const restMs = Math.max(coolDownMs, askedMs);
+    this.#rest = { until: this.#options.now() + restMs, why, retry };
     this.#options.onProblem(why);
+    return restMs;
   }
 
   #throwIfResting(): void {
@@ -192,7 +224,10 @@ export class McpServer implements AsyncDisposable {
     const leftMs = this.#rest.until - this.#options.now();
     if (leftMs > 0) {
       const message = `${this.#rest.why}; it is tried again in ${Math.ceil(leftMs / 1_000)} s`;
-      throw new BatonError("tool_failed", message, { retry: { after: Math.ceil(leftMs) } });
+      const { retry } = this.#rest;
+      throw new BatonError("tool_failed", message, {
+        retry: retry === "never" ? "never" : { after: Math.ceil(leftMs) },
+      });
     }
     this.#rest = undefined;
   }

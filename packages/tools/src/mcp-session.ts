@@ -16,14 +16,16 @@ import { abortable, TIMER_MS_MAX } from "./abortable.ts";
 import { CallWatch } from "./call-watch.ts";
 import {
   describeFailure,
+  effectOf,
   isConnectionClosed,
   isHttpRefusal,
   isNetworkFailure,
-  isNeverConnected,
   isRequestTimeout,
   isSessionUnknown,
+  retryOf,
 } from "./describe-failure.ts";
 import { EMPTY_LIST, readToolList, type ToolList, toolPageSchema } from "./listed-tools.ts";
+import type { CallFailure } from "./retry-call.ts";
 import type { ResolvedServer } from "./server-lookup.ts";
 import { openLink, type SessionLink } from "./session-link.ts";
 import { type CallResult, callResultSchema } from "./tool-result.ts";
@@ -43,12 +45,9 @@ export interface SessionCall {
   readonly timeoutMs: number;
 }
 
-export type CallAnswer =
-  | { readonly kind: "answered"; readonly result: CallResult }
-  /** The server cannot have run it: it may be sent again in another session. */
-  | { readonly kind: "not_run"; readonly message: string }
-  | { readonly kind: "failed"; readonly message: string };
+export type CallAnswer = { readonly kind: "answered"; readonly result: CallResult } | CallFailure;
 
+const LOST = "the connection was lost before the answer came";
 const PING_MS_MAX = 5_000;
 const UNSENT_MAX = 100;
 
@@ -98,7 +97,8 @@ export class McpSession implements AsyncDisposable {
       const why = session.#explain(error, "with its last words");
       session.#state = "ended";
       await session.#link.close();
-      throw new BatonError("tool_failed", why, { retry: "backoff", cause: error });
+      const retry = retryOf(error, session.#link.retryAfterMs());
+      throw new BatonError("tool_failed", why, { retry, cause: error });
     } finally {
       signal.removeEventListener("abort", abandon);
     }
@@ -130,7 +130,8 @@ export class McpSession implements AsyncDisposable {
       const why = isRequestTimeout(error)
         ? `did not list its tools within ${timeout} ms`
         : this.#explain(error, "with its last words");
-      throw new BatonError("tool_failed", why, { retry: "backoff", cause: error });
+      const retry = retryOf(error, this.#link.retryAfterMs());
+      throw new BatonError("tool_failed", why, { retry, cause: error });
     }
   }
 
@@ -144,7 +145,7 @@ export class McpSession implements AsyncDisposable {
     const timer = setTimeout(() => stop.abort(`timed out after ${timeoutMs} ms`), timeoutMs);
     const onAbort = () => stop.abort("the caller gave up");
     signal.addEventListener("abort", onAbort, { once: true });
-    const watch = new CallWatch(() => stop.abort("the connection was lost before the answer came"));
+    const watch = new CallWatch((fault) => stop.abort(fault?.message ?? LOST));
     try {
       const result = await watch.run(() => this.#request(call, stop.signal));
       watch.settle("answered");
@@ -152,7 +153,7 @@ export class McpSession implements AsyncDisposable {
     } catch (error) {
       watch.settle("failed");
       signal.throwIfAborted();
-      return this.#failed(error, stop.signal);
+      return this.#failed(error, stop.signal, watch.retryAfterMs);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
@@ -202,22 +203,26 @@ export class McpSession implements AsyncDisposable {
     return this.#client.request({ method: "tools/call", params }, callResultSchema, options);
   }
 
-  #failed(error: unknown, stopped: AbortSignal): CallAnswer {
+  #failed(error: unknown, stopped: AbortSignal, retryAfterMs: number | undefined): CallFailure {
+    if (stopped.aborted) {
+      this.#checkLife();
+      // A call that took all of its time has none left for another try, and an answer too long is so again.
+      const retry = stopped.reason === LOST ? "backoff" : "never";
+      return { kind: "failed", effect: "unknown", retry, message: String(stopped.reason) };
+    }
+    const effect = effectOf(error);
     if (isSessionUnknown(error)) {
       const message = this.#redact(describeFailure(error));
       this.#end(message);
-      return { kind: "not_run", message };
-    }
-    if (stopped.aborted) {
-      this.#checkLife();
-      return { kind: "failed", message: `${stopped.reason}; the call may have taken effect` };
+      // Another session may take it at once.
+      return { kind: "failed", effect, retry: { after: 0 }, message };
     }
     const message = this.#explain(error);
-    const isLost = isConnectionClosed(error) || (isNetworkFailure(error) && !isNeverConnected(error));
     // The SDK keeps a little of each request that it could not send, so a session takes only so many.
     if (isHttpRefusal(error)) this.#unsent += 1;
     if (isNetworkFailure(error) || this.#unsent >= UNSENT_MAX) this.#end(message);
-    return { kind: "failed", message: isLost ? `${message}; the call may have taken effect` : message };
+    const retry = this.#link.isFaulty() ? "never" : retryOf(error, retryAfterMs);
+    return { kind: "failed", effect, retry, message };
   }
 
   /** A child that has stopped answering altogether is ended: cancellation cannot reach it, and it would hold calls for ever. */

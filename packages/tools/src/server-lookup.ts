@@ -11,6 +11,7 @@ import { isPublicAddress } from "./public-address.ts";
 import { createRedactor, type GivenValue, type Redactor } from "./redactor.ts";
 import { isServerUrl, labelOf } from "./server-name.ts";
 import { SERVER_PRESETS, type ServerPreset } from "./server-presets.ts";
+import type { ToolRules } from "./tool-rules.ts";
 
 export interface ServerSources {
   /** The operator's `mcpServers`. */
@@ -41,6 +42,8 @@ export interface ResolvedServer {
   readonly label: string;
   readonly endpoint: StdioEndpoint | HttpEndpoint;
   readonly timeoutMs: number | undefined;
+  /** What the operator says of its tools. */
+  readonly rules: ToolRules;
   readonly redactor: Redactor;
 }
 
@@ -96,7 +99,12 @@ function resolve(
         }
       : { kind: "http", url: expand(config.url), headers: expandAll(config.headers) };
   if (missing.size > 0) return problem(name, needs([...missing], preset), [...missing]);
-  const common = { label: labelOf(name), timeoutMs: config.timeoutMs, redactor: createRedactor(given) };
+  const common = {
+    label: labelOf(name),
+    timeoutMs: config.timeoutMs,
+    rules: config.tools ?? {},
+    redactor: createRedactor(given),
+  };
   if (endpoint.kind === "stdio") return { kind: "found", server: { ...common, endpoint } };
   if (!URL.canParse(endpoint.url))
     return problem(name, "has a url that is none: correct it under mcpServers");
@@ -121,9 +129,20 @@ function resolveUrl(name: string, sources: ServerSources): ServerLookup {
       label,
       endpoint: { kind: "http", url, headers: {}, guarded: true },
       timeoutMs: undefined,
+      rules: rulesOf(url, sources),
       redactor: createRedactor(given),
     },
   };
+}
+
+/** A server of the configuration that is reached by its URL keeps its rules, though none of its credentials. */
+function rulesOf(url: URL, { servers, env }: ServerSources): ToolRules {
+  const same = Object.values(servers).find((config) => {
+    if (!("url" in config) || config.tools === undefined) return false;
+    const { text } = expandVariables(config.url, env);
+    return labelOf(text) === labelOf(url.href);
+  });
+  return same?.tools ?? {};
 }
 
 /** What the guard of a request's URL lets pass. */

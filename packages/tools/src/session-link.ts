@@ -10,6 +10,10 @@ export interface SessionLink {
   readonly transport: Transport;
   /** How it ended and what it said last; empty when nothing is known. */
   readonly lastWords: (redact: (text: string) => string) => string;
+  /** Whether it was ended for what it sent, which it would send again. */
+  readonly isFaulty: () => boolean;
+  /** How long it asked to wait when it last refused something. */
+  readonly retryAfterMs: () => number | undefined;
   /** May be called at any time, also twice. A child is gone on return. */
   readonly close: () => Promise<void>;
 }
@@ -32,6 +36,8 @@ export function openLink(
     return {
       transport: link.transport,
       lastWords: () => "",
+      isFaulty: () => false,
+      retryAfterMs: link.retryAfterMs,
       close: async () => {
         await freeSession(link.transport, closeGraceMs);
         await link.transport.close();
@@ -40,7 +46,7 @@ export function openLink(
     };
   }
   const limits = { messageBytesMax: MESSAGE_BYTES_MAX, graceMs: closeGraceMs };
-  const { transport, tail, ending } = openChild(endpoint, limits);
+  const { transport, tail, ending, isFaulty } = openChild(endpoint, limits);
   return {
     transport,
     lastWords: (redact) => {
@@ -48,6 +54,8 @@ export function openLink(
       const parts = [ending(), said === "" ? undefined : `it said: ${said}`];
       return parts.filter((part) => part !== undefined).join("; ");
     },
+    isFaulty,
+    retryAfterMs: () => undefined,
     close: () => transport.close(),
   };
 }

@@ -7,7 +7,7 @@
  * - What a name meant once in a selection, it means as long as this process lives (see tool-names, N4): a model
  *   may call by a list that is older than the last change.
  */
-import type { ToolCatalogue, ToolDefinition, ToolSelection } from "@baton/core";
+import type { Retry, ToolCatalogue, ToolDefinition, ToolSelection } from "@baton/core";
 import { unknownFunction } from "./check-selection.ts";
 import type { PreparedFunction } from "./function-tools.ts";
 import type { ListedTool, ToolList } from "./listed-tools.ts";
@@ -26,6 +26,13 @@ export interface ServerTools {
   readonly list: ToolList | undefined;
   readonly lastList: ToolList | undefined;
   readonly problem: string | undefined;
+  /** Whether listing it again may help. */
+  readonly retry: Retry;
+}
+
+/** Whether a call must have been approved, whatever the list said that its caller has seen. */
+export function needsApproval(route: Route): boolean {
+  return route.kind === "function" ? route.prepared.tool.approval === true : route.tool.approval;
 }
 
 export interface Catalogue extends ToolCatalogue {
@@ -135,6 +142,7 @@ function definitionOf(name: string, route: Route, label: string): ToolDefinition
       inputSchema,
       readOnly: tool.readOnly === true,
       idempotent: tool.idempotent === true,
+      approval: tool.approval === true,
       origin: { kind: "function" },
     };
   }
@@ -145,6 +153,7 @@ function definitionOf(name: string, route: Route, label: string): ToolDefinition
     inputSchema: tool.inputSchema,
     readOnly: tool.readOnly,
     idempotent: tool.idempotent,
+    approval: tool.approval,
     origin: { kind: "mcp", server: label, tool: tool.name },
   };
 }

@@ -2,7 +2,7 @@
 import { functionTool } from "@baton/core";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { callTool, fixture, NEVER, selectionOf, testHost, textIn, until } from "./testing/hosts.ts";
+import { callTool, fixture, NEVER, NO_WAIT, selectionOf, testHost, textIn, until } from "./testing/hosts.ts";
 
 const servers = { "acme/left": fixture(), right: fixture() };
 const both = selectionOf(["right", "acme/left"]);
@@ -54,7 +54,7 @@ describe("several servers", () => {
 
   test("keep their names while one of them is down", async () => {
     let now = 0;
-    await using host = testHost({ servers, now: () => now });
+    await using host = testHost({ servers, clock: { now: () => now, delay: NO_WAIT } });
     const before = await host.list(both, NEVER);
     await callTool(host, both, "acme_left__die");
     await callTool(host, both, "acme_left__die");
@@ -132,7 +132,7 @@ describe("an unknown tool", () => {
   test("is answered with all names when none is near, and with what is down", async () => {
     await using host = testHost({ servers: { ...servers, broken: fixture("--fail", "no licence") } });
     const text = textIn(await callTool(host, selectionOf(["right", "broken"]), "zzzzzzzzzz"));
-    expect(text).toContain("There are: add_tool, block, die,");
+    expect(text).toContain("There are: add_tool, block, die, die_until,");
     expect(text).toContain("broken is not available: exited with code 1; it said: no licence");
   });
 });

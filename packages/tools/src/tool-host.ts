@@ -3,25 +3,36 @@
  * Servers are opened when they are first needed and shared by all runs of the process.
  *
  * - What a tool or a server does wrong is an error outcome, or a problem of the catalogue; only an abort throws.
+ * - A tool that needs approval runs only in a call that was approved, under whatever name it is called.
  * - Servers from the configuration are as many as it has. URLs of requests are bounded: past the bound the one
  *   that was idle for longest is closed.
  */
-import type {
-  FunctionTool,
-  ToolCatalogue,
-  ToolHost,
-  ToolInvocation,
-  ToolOutcome,
-  ToolSelection,
+import {
+  type FunctionTool,
+  type Retry,
+  type ToolCatalogue,
+  type ToolHost,
+  type ToolInvocation,
+  type ToolOutcome,
+  type ToolSelection,
+  toBatonError,
 } from "@baton/core";
+import { callServer, type OpenServer } from "./call-server.ts";
 import { callFunction, prepareFunctions } from "./function-tools.ts";
-import type { ListedTool } from "./listed-tools.ts";
 import { McpServer } from "./mcp-server.ts";
 import { nearbyNames } from "./nearby-names.ts";
+import { type CallFailure, type RetryClock, retryCall, systemClock } from "./retry-call.ts";
 import { lookUpServer, type ResolvedServer, type ServerSources } from "./server-lookup.ts";
 import { isServerUrl, labelOf } from "./server-name.ts";
-import { type Catalogue, namesOf, type ServerTools, ToolCatalogues } from "./tool-catalogues.ts";
-import { textOutcome, toOutcome } from "./tool-result.ts";
+import {
+  type Catalogue,
+  namesOf,
+  needsApproval,
+  type Route,
+  type ServerTools,
+  ToolCatalogues,
+} from "./tool-catalogues.ts";
+import { textOutcome } from "./tool-result.ts";
 
 export interface ToolHostLimits {
   /** For calls to servers and functions that set no `timeoutMs` of their own. */
@@ -43,31 +54,30 @@ export interface ToolHostOptions extends ServerSources {
   readonly limits: ToolHostLimits;
   /** Told when a server fails, dies or lists a tool that is unusable. No secret is in it. */
   readonly onProblem?: (problem: ToolHostProblem) => void;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now?: () => number;
+  /** The process's own where it is not given. */
+  readonly clock?: Partial<RetryClock>;
 }
-
-/** What a call carries besides its arguments: a server that knows them can refuse to act twice. */
-export const IDEMPOTENCY_KEY_META = "baton/idempotencyKey";
-export const RUN_ID_META = "baton/runId";
 
 const CONNECT_MS_DEFAULT = 60_000;
 const CLOSE_GRACE_MS_DEFAULT = 2_000;
 const URL_SERVERS_MAX = 64;
 const NAMES_SHOWN_MAX = 20;
+/** How long a tool is looked for that no server lists which is up: it may as well not exist. */
+const FIND_MS_MAX = 5_000;
 
 /** Throws `invalid_config` when a function is not usable. */
 export function createToolHost(options: ToolHostOptions): ToolHost & AsyncDisposable {
   return new SharedToolHost(options);
 }
 
-interface OpenServer {
-  readonly resolved: ResolvedServer;
-  readonly server: McpServer;
+interface Found {
+  readonly kind: "found";
+  readonly route: Route;
 }
 
 class SharedToolHost implements ToolHost, AsyncDisposable {
   readonly #options: ToolHostOptions;
+  readonly #clock: RetryClock;
   readonly #catalogues: ToolCatalogues;
   /** In the order of their last use. */
   readonly #servers = new Map<string, OpenServer>();
@@ -76,6 +86,7 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
 
   constructor(options: ToolHostOptions) {
     this.#options = options;
+    this.#clock = { ...systemClock, ...options.clock };
     this.#catalogues = new ToolCatalogues(prepareFunctions(options.functions));
   }
 
@@ -85,14 +96,21 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
   }
 
   async call(invocation: ToolInvocation, signal: AbortSignal): Promise<ToolOutcome> {
-    const { selection, name } = invocation;
-    const catalogue = await this.#catalogueOf(selection, signal);
-    const route = this.#catalogues.routeOf(selection, name);
-    if (route === undefined) return this.#outcome(unknownTool(name, catalogue));
-    if (route.kind === "mcp") return this.#callServer(route.server, route.tool, invocation, signal);
-    const { toolTimeoutMs, toolResultCharsMax } = this.#options.limits;
-    const bounds = { timeoutMs: toolTimeoutMs, charsMax: toolResultCharsMax, redact: (text: string) => text };
-    return callFunction(route.prepared.tool, invocation, bounds, signal);
+    const { name, approved } = invocation;
+    const route = await this.#routeOf(invocation, signal);
+    if (typeof route === "string") return this.#outcome(route);
+    if (needsApproval(route) && !approved) {
+      return this.#outcome(`${name} was not called: a person has to approve each call of it first.`);
+    }
+    const { toolTimeoutMs: timeoutMs, toolResultCharsMax: charsMax } = this.#options.limits;
+    if (route.kind === "function") {
+      const bounds = { timeoutMs, charsMax, redact: (text: string) => text };
+      return callFunction(route.prepared.tool, invocation, bounds, signal);
+    }
+    const { tool, server } = route;
+    const open = () => this.#serverOf(server);
+    const call = { tool, label: labelOf(server), open, timeoutMs, charsMax, clock: this.#clock };
+    return callServer(call, invocation, signal);
   }
 
   async close(): Promise<void> {
@@ -104,6 +122,23 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Where the call goes, or why it goes nowhere. */
+  async #routeOf({ selection, name }: ToolInvocation, signal: AbortSignal): Promise<Route | string> {
+    const attempt = async (): Promise<Found | CallFailure> => {
+      const catalogue = await this.#catalogueOf(selection, signal);
+      const route = this.#catalogues.routeOf(selection, name);
+      if (route !== undefined) return { kind: "found", route };
+      // A server that is down for a moment may be the one that has the tool.
+      const retries = catalogue.servers.map(({ retry }) => retry).filter((retry) => retry !== "never");
+      const [soonest = "never"] = retries.sort((a, b) => waitIn(a) - waitIn(b));
+      return { kind: "failed", effect: "not_run", retry: soonest, message: unknownTool(name, catalogue) };
+    };
+    const budgetMs = Math.min(this.#options.limits.toolTimeoutMs, FIND_MS_MAX);
+    const options = { attempt, repeatable: true, budgetMs, clock: this.#clock };
+    const { answer } = await retryCall(options, signal);
+    return answer.kind === "found" ? answer.route : answer.message;
   }
 
   async #catalogueOf(selection: ToolSelection, signal: AbortSignal): Promise<Catalogue> {
@@ -126,50 +161,23 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
   /** Throws on abort alone. */
   async #toolsOf(name: string, signal: AbortSignal): Promise<ServerTools> {
     const label = labelOf(name);
-    const down = (problem: string, server?: McpServer): ServerTools => ({
+    const down = (problem: string, retry: Retry, server?: McpServer): ServerTools => ({
       name,
       label,
       problem,
+      retry,
       list: undefined,
       lastList: server?.lastList,
     });
     const opened = this.#serverOf(name);
-    if (typeof opened === "string") return down(opened);
+    if (typeof opened === "string") return down(opened, "never");
     try {
       const list = await opened.server.list(signal);
-      return { name, label, list, lastList: list, problem: undefined };
+      return { name, label, list, lastList: list, problem: undefined, retry: "never" };
     } catch (error) {
       signal.throwIfAborted();
-      return down(error instanceof Error ? error.message : String(error), opened.server);
-    }
-  }
-
-  async #callServer(
-    name: string,
-    tool: ListedTool,
-    invocation: ToolInvocation,
-    signal: AbortSignal,
-  ): Promise<ToolOutcome> {
-    const opened = this.#serverOf(name);
-    const label = labelOf(name);
-    if (typeof opened === "string") return this.#outcome(`The server ${label} ${opened}`);
-    const { resolved, server } = opened;
-    const { toolTimeoutMs, toolResultCharsMax } = this.#options.limits;
-    const call = {
-      tool: tool.name,
-      arguments: invocation.arguments,
-      meta: { [IDEMPOTENCY_KEY_META]: invocation.idempotencyKey, [RUN_ID_META]: invocation.runId },
-      timeoutMs: resolved.timeoutMs ?? toolTimeoutMs,
-    };
-    try {
-      const answer = await server.call(call, signal);
-      if (answer.kind !== "answered")
-        return this.#outcome(`${invocation.name} failed: ${label}: ${answer.message}`);
-      return toOutcome(answer.result, { charsMax: toolResultCharsMax, redact: resolved.redactor.result });
-    } catch (error) {
-      signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
-      return this.#outcome(`${invocation.name} could not be called: ${label}: ${why}`);
+      const { message, retry } = toBatonError(error);
+      return down(message, retry, opened.server);
     }
   }
 
@@ -191,12 +199,12 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
   }
 
   #open(resolved: ResolvedServer): McpServer {
-    const { limits, allowPrivateAddresses, onProblem, now } = this.#options;
+    const { limits, allowPrivateAddresses, onProblem } = this.#options;
     return new McpServer(resolved, {
       connectTimeoutMs: limits.connectTimeoutMs ?? CONNECT_MS_DEFAULT,
       closeGraceMs: limits.closeGraceMs ?? CLOSE_GRACE_MS_DEFAULT,
       allowPrivateAddresses,
-      now: now ?? (() => performance.now()),
+      now: this.#clock.now,
       onProblem: (message) => onProblem?.({ server: resolved.label, message }),
     });
   }
@@ -217,6 +225,10 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
     const { toolResultCharsMax: charsMax } = this.#options.limits;
     return textOutcome(text, true, { charsMax, redact: (whole) => whole });
   }
+}
+
+function waitIn(retry: Retry): number {
+  return typeof retry === "object" ? retry.after : 0;
 }
 
 function unknownTool(name: string, { tools, problems }: ToolCatalogue): string {

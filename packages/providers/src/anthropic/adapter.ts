@@ -23,6 +23,7 @@ export function anthropicAdapter(provider: ProviderContext): ModelAdapter {
       const context = provider.callContext(request.model);
       return streamCall({
         context,
+        request,
         limits: provider.limits,
         signal,
         api: "anthropic-messages",

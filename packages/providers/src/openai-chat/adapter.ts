@@ -18,6 +18,7 @@ export function chatAdapter(provider: ProviderContext): ModelAdapter {
       const place = (request.items.at(-1)?.seq ?? -1) + 1;
       return streamCall({
         context,
+        request,
         limits: provider.limits,
         signal,
         api: "openai-chat",

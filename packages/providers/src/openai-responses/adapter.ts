@@ -15,6 +15,7 @@ export function responsesAdapter(provider: ProviderContext): ModelAdapter {
       const context = provider.callContext(request.model);
       return streamCall({
         context,
+        request,
         limits: provider.limits,
         signal,
         api: "openai-responses",

@@ -78,6 +78,7 @@ export function tool(name: string, extra: Partial<ToolDefinition> = {}): ToolDef
     inputSchema: { type: "object", properties: { a: { type: "string" } } },
     readOnly: true,
     idempotent: true,
+    approval: false,
     origin: { kind: "function" },
     ...extra,
   };

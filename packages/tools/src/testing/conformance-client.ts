@@ -27,6 +27,7 @@ for (const [index, { name, inputSchema }] of tools.entries()) {
       callId,
       runId: "r_0_conformance",
       idempotencyKey: `r_0_conformance/${callId}`,
+      approved: false,
       arguments: argumentsFor(inputSchema.properties),
     },
     signal,

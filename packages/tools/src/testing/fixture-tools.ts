@@ -2,6 +2,7 @@
  * An MCP server that misbehaves on request, for tests: it changes its list, dies, hangs, blocks, talks much. It
  * lists its tools in pages of two.
  */
+import { readFileSync } from "node:fs";
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import {
   CallToolRequestSchema,
@@ -58,6 +59,17 @@ export function createFixtureServer({ die }: FixtureOptions): Server {
     hung: async () => text(JSON.stringify({ hanging, cancelled })),
     block: async () => {
       for (;;) {}
+    },
+    fail: async () => ({ isError: true, ...text("the tool says no") }),
+    throw: async () => {
+      throw new Error("the tool broke");
+    },
+    // Dies in all of its lives but the last: `starts` is the file that the server notes its starts in.
+    die_until: async (args) => {
+      const lives = readFileSync(String(args.starts), "utf8").trim().split("\n").length;
+      if (lives >= Number(args.life)) return text(`in life ${lives}`);
+      die();
+      return never;
     },
     talk: async (args) => text("x".repeat(Number(args.chars))),
   };

@@ -3,10 +3,13 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { McpServerConfig, ToolHost, ToolOutcome, ToolSelection } from "@baton/core";
+import type { McpServerConfig, ToolHost, ToolInvocation, ToolOutcome, ToolSelection } from "@baton/core";
 import { createToolHost, type ToolHostOptions } from "../tool-host.ts";
 
 export const NEVER = new AbortController().signal;
+
+/** For clocks of tests that are not about the time between two tries. */
+export const NO_WAIT = async () => {};
 
 export interface TestHostOptions extends Partial<Omit<ToolHostOptions, "limits">> {
   readonly limits?: Partial<ToolHostOptions["limits"]>;
@@ -57,17 +60,25 @@ export async function callTool(
   args: Readonly<Record<string, unknown>> = {},
   signal: AbortSignal = NEVER,
 ): Promise<ToolOutcome> {
-  return host.call(
-    {
-      name,
-      arguments: args,
-      selection,
-      runId: "r_0_test",
-      callId: "call_1",
-      idempotencyKey: "r_0_test/call_1",
-    },
-    signal,
-  );
+  return host.call(invocationOf(selection, name, args), signal);
+}
+
+export function invocationOf(
+  selection: ToolSelection,
+  name: string,
+  args: Readonly<Record<string, unknown>> = {},
+  extra: Partial<ToolInvocation> = {},
+): ToolInvocation {
+  return {
+    name,
+    arguments: args,
+    selection,
+    runId: "r_0_test",
+    callId: "call_1",
+    idempotencyKey: "r_0_test/call_1",
+    approved: false,
+    ...extra,
+  };
 }
 
 /** The text of an outcome. */

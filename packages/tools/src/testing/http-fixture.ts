@@ -19,8 +19,14 @@ export interface HttpFixture extends AsyncDisposable {
   forgetSessions(): void;
 }
 
+export interface HttpFixtureOptions {
+  readonly port?: number;
+  /** Answers in the server's place when it returns true. Gets the request as `POST tools/call`, and its body. */
+  readonly onRequest?: (response: ServerResponse, request: string, body: unknown) => boolean;
+}
+
 /** The tool `die` cuts the connection that the call came on. */
-export async function startHttpFixture(port = 0): Promise<HttpFixture> {
+export async function startHttpFixture(options: HttpFixtureOptions = {}): Promise<HttpFixture> {
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const requests: string[] = [];
   const calls = new Set<ServerResponse>();
@@ -39,7 +45,9 @@ export async function startHttpFixture(port = 0): Promise<HttpFixture> {
     });
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await readBody(request);
-    requests.push(`${request.method} ${methodOf(body)}`);
+    const name = `${request.method} ${methodOf(body)}`;
+    requests.push(name);
+    if (options.onRequest?.(response, name, body)) return;
     const id = request.headers["mcp-session-id"];
     const known = typeof id === "string" ? sessions.get(id) : undefined;
     if (id !== undefined && known === undefined) {
@@ -59,7 +67,7 @@ export async function startHttpFixture(port = 0): Promise<HttpFixture> {
       response.destroy(error instanceof Error ? error : undefined),
     );
   });
-  server.listen(port, "127.0.0.1");
+  server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
   // A server that listens on TCP has an address object.
   const address = server.address() as AddressInfo;
