@@ -47,6 +47,7 @@ export async function openBenchRig(
     connection,
     hub,
     adapters,
+    price: () => null,
     tools: noTools,
     config,
     capabilities: capabilitiesOf(config, []),

@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: prints a table of ratios, each measured in this one run, and the commit it measured. Options:
- * `--json FILE` also writes the rows; `--runs N` sets how many runs a sample has.
+ * `npm run bench [throughput latency turns reconciler]`: prints a table of ratios, each measured in this one run, and
+ * the commit it measured; without names, all but `reconciler`. Options: `--json FILE` also writes the rows; `--runs N`
+ * sets how many runs a sample of the throughput has, and `--waiting N` how many runs wait while the reconciler looks.
  */
-import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
@@ -10,26 +10,36 @@ import { freshRedis } from "../support/redis.ts";
 import { barePhasesPerSecond } from "./chain-bare.ts";
 import { batonPhasesPerSecond } from "./chain-baton.ts";
 import { handoffLatenciesMs } from "./handoff-latency.ts";
+import { reconcilerCost } from "./reconciler-cost.ts";
+import { print, type Row, say } from "./rows.ts";
 import { bytesPerTurn } from "./turn-bytes.ts";
-
-interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** The bar, and whether the value meets it. */
-  readonly bar?: number;
-  readonly ok?: boolean;
-}
 
 const PAIRS = 5;
 /** As many as a pool of `ALIVE` places has, see pool-worker.ts. */
 const FETCHERS = 4;
 
-const { values } = parseArgs({
-  options: { json: { type: "string" }, runs: { type: "string", default: "600" } },
+const { values, positionals } = parseArgs({
+  options: {
+    json: { type: "string" },
+    runs: { type: "string", default: "600" },
+    waiting: { type: "string", default: "100000" },
+  },
+  allowPositionals: true,
 });
-const rows = [...(await throughput(Number(values.runs))), ...(await latency()), ...(await turnCost())];
-print(rows);
+const sections: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  throughput: () => throughput(Number(values.runs)),
+  latency,
+  turns: turnCost,
+  reconciler: () => reconcilerCost(Number(values.waiting)),
+};
+const names = positionals.length > 0 ? positionals : ["throughput", "latency", "turns"];
+const rows: Row[] = [];
+for (const name of names) {
+  const section = sections[name];
+  if (section === undefined) throw new Error(`no benchmark ${name}: ${Object.keys(sections).join(", ")}`);
+  rows.push(...(await section()));
+}
+print(rows, `throughput as medians of ${PAIRS} interleaved rounds`);
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 
 /**
@@ -101,20 +111,4 @@ async function turnCost(): Promise<readonly Row[]> {
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-function print(table: readonly Row[]): void {
-  const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
-  process.stdout.write(
-    `\ncommit ${commit}, Node ${process.version}, medians of ${PAIRS} interleaved rounds\n\n`,
-  );
-  for (const { name, value, unit, bar, ok } of table) {
-    const shown = value >= 100 ? value.toFixed(0) : value.toFixed(2);
-    const verdict = bar === undefined ? "" : `  bar ${bar} ${unit}  ${ok ? "met" : "NOT MET"}`;
-    process.stdout.write(`${name.padEnd(36)}${shown.padStart(8)} ${unit.padEnd(4)}${verdict}\n`);
-  }
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -49,6 +49,7 @@ const worker = new ModelWorker({
   connection,
   hub,
   adapters: crash.adapters,
+  price: () => null,
   tools,
   config,
   capabilities: capabilitiesOf(config, []),

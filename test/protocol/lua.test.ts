@@ -268,7 +268,7 @@ function outcomeOf(command: Extract<Command, { kind: "commit" }>): LedgerOutcome
     case "handoff":
       return { kind: "handoff", pool: poolOf(command.pool) };
     case "requeue":
-      return { kind: "requeue", delayMs: LATER_MS, tries: 1 };
+      return { kind: "requeue", delayMs: LATER_MS, tries: { failures: 1, rateLimits: 0 } };
     case "wait":
       return { kind: "wait", reason: "paused" };
     case "succeeded":

@@ -19,7 +19,7 @@ import {
   openLedgerConnection,
   PoolQueues,
 } from "@baton/store";
-import { ModelWorker } from "@baton/worker";
+import { ModelWorker, type ModelWorkerOptions } from "@baton/worker";
 import { pino } from "pino";
 
 export const systemIds: IdSource = { now: () => Date.now(), random: randomPool(randomBytes) };
@@ -36,6 +36,8 @@ export interface Rig extends AsyncDisposable {
     tools?: ToolHost;
     concurrency?: number;
     capabilities?: ReadonlySet<string>;
+    /** USD of a call; without it, no price is known. */
+    price?: ModelWorkerOptions["price"];
     /** Stands between the worker and its ledger. */
     wrap?: (ledger: Ledger) => Ledger;
   }): Promise<ModelWorker>;
@@ -72,6 +74,7 @@ export async function openRig(url: string, config: ConfigInput = {}): Promise<Ri
       tools = noTools,
       concurrency = 50,
       capabilities,
+      price = () => null,
       wrap = (ledger) => ledger,
     }) {
       const own = openLedgerConnection({ url, onError });
@@ -82,6 +85,7 @@ export async function openRig(url: string, config: ConfigInput = {}): Promise<Ri
         hub,
         adapters,
         tools,
+        price,
         config: parsed,
         capabilities: capabilities ?? capabilitiesOf(parsed, Object.keys(parsed.mcpServers)),
         patterns,

@@ -1,7 +1,7 @@
 /** The store of one app, with a producer on it. */
 import type { Config, IdSource } from "@baton/core";
 import { Producer } from "@baton/producer";
-import { type ConnectedStore, connectStore } from "@baton/store";
+import { type ConnectedStore, connectStore, type RetentionMs } from "@baton/store";
 
 export interface Store extends ConnectedStore {
   readonly producer: Producer;
@@ -18,6 +18,15 @@ const DAY_MS = 86_400_000;
 
 /** Throws as `connectStore` does. */
 export async function openStore({ url, config, ids, onError }: StoreOptions): Promise<Store> {
-  const store = await connectStore({ url, retentionMs: config.retention.days * DAY_MS, onError });
+  const store = await connectStore({ url, retentionMs: retentionMs(config.retention), onError });
   return { ...store, producer: new Producer({ ...store, ids }) };
+}
+
+/** `false` keeps runs for ever, which the store is told as 0. */
+function retentionMs({ days, succeeded, failed, cancelled }: Config["retention"]): RetentionMs {
+  const ms = (own: number | false | undefined): number => {
+    const kept = own ?? days;
+    return kept === false ? 0 : kept * DAY_MS;
+  };
+  return { succeeded: ms(succeeded), failed: ms(failed), cancelled: ms(cancelled) };
 }

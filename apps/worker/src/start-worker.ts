@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { type AdapterLookup, type Config, capabilitiesOf, type ModelId, newOperationId } from "@baton/core";
 import { createAdapters, resolveProviders } from "@baton/providers";
+import { createPrices } from "@baton/providers/prices";
 import { createToolHost, type ServerSources, usableServers } from "@baton/tools";
 import { ModelWorker } from "@baton/worker";
 import type { Logger } from "pino";
@@ -43,6 +44,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     hub: store.hub,
     adapters: adaptersOf(config, environment),
     tools,
+    price: createPrices(config.models, systemIds),
     config,
     capabilities: capabilitiesOf(config, usableServers(sources)),
     patterns: options.patterns,

@@ -35,6 +35,7 @@ export type ErrorCode =
   | "max_handoffs"
   | "budget"
   | "deadline"
+  | "phase_timeout"
   | "poison"
   | "policy_stopped"
   // Infrastructure.

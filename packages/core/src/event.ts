@@ -20,6 +20,8 @@ export const runEventSchema = z.discriminatedUnion("type", [
     status: z.enum(RUN_STATUSES),
     model: modelIdSchema,
     reason: z.string().optional(),
+    /** What a waiting run waits for, in a sentence. */
+    detail: z.string().optional(),
     notBefore: z.int().optional(),
     error: runErrorSchema.optional(),
   }),
@@ -66,6 +68,8 @@ export const runEventSchema = z.discriminatedUnion("type", [
     to: modelIdSchema,
     reason: z.string(),
   }),
+  /** The attempt failed: the text and reasoning since the last turn are void, and will be written anew. */
+  z.object({ type: z.literal("withdrawn"), ...at, model: modelIdSchema }),
   /** What people should know and no model is told: a server down, a setting dropped, an attempt that failed. */
   z.object({ type: z.literal("notice"), ...at, code: z.string(), message: z.string() }),
   /** The state so far, sent first when older events are gone. */

@@ -75,7 +75,8 @@ export const toolStartedPartSchema = z.object({ type: z.literal("tool_started"),
 /** An explicit act on the run by an operator: kept in the log, never rendered to a model. */
 export const recordPartSchema = z.object({
   type: z.literal("record"),
-  act: z.enum(["retry", "fork", "resume", "pause", "approve", "reject"]),
+  /** `ask`: the run waits for a person's word on the calls in `detail`. */
+  act: z.enum(["retry", "fork", "resume", "pause", "ask", "approve", "reject"]),
   detail: z.record(z.string(), z.unknown()),
 });
 
@@ -121,6 +122,8 @@ export const itemSchema = z.object({
   parts: z.array(partSchema),
   origin: originSchema.optional(),
   usage: usageSchema.optional(),
+  /** What the reply cost, by the price at that time; null when no price was known. */
+  costUsd: z.number().min(0).nullable().optional(),
   stopReason: stopReasonSchema.optional(),
 });
 

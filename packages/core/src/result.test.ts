@@ -117,17 +117,27 @@ describe("a result", () => {
     );
   });
 
-  test("costs the sum of its phases, and nothing is said while one price is unknown", () => {
-    const phases = [phase(0), phase(1, claude)];
-    expect(resultOf(runOf({ phases }), [], { price: () => 0.25 })).toMatchObject({
-      cost_usd: 0.5,
-      phases: [{ cost_usd: 0.25 }, { cost_usd: 0.25 }],
-    });
-    const price = ({ model }: { model: string }) => (model === gpt ? 0.25 : null);
-    expect(resultOf(runOf({ phases }), [], { price })).toMatchObject({
+  test("costs what its run and its phases cost, which may not be known", () => {
+    const phases = [
+      { ...phase(0), costUsd: 0.25 },
+      { ...phase(1, claude), costUsd: null },
+    ];
+    expect(resultOf(runOf({ phases, costUsd: null }), [])).toMatchObject({
       cost_usd: null,
       phases: [{ cost_usd: 0.25 }, { cost_usd: null }],
     });
+    expect(resultOf(runOf({ phases: [], costUsd: 0.5 }), []).cost_usd).toBe(0.5);
+  });
+
+  test("says what a waiting run waits for", () => {
+    const run = runOf({
+      status: "waiting",
+      reason: "approval",
+      detail: "a person's word",
+      endedAt: undefined,
+    });
+    expect(resultOf(run, []).waits_for).toEqual({ reason: "approval", detail: "a person's word" });
+    expect(resultOf(runOf({}), [])).not.toHaveProperty("waits_for");
   });
 });
 

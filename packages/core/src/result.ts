@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Item } from "./item.ts";
 import { textOf } from "./item.ts";
-import type { Phase, Run } from "./run.ts";
+import type { Run } from "./run.ts";
 import { isTerminal } from "./state.ts";
 import type { Usage } from "./usage.ts";
 
@@ -34,7 +34,7 @@ export const runResultSchema = z.object({
       started_at: z.string().nullable(),
       ended_at: z.string().nullable(),
       usage: wireUsageSchema,
-      /** Null while no price is known. */
+      /** Null when the price of a call was not known. */
       cost_usd: z.number().nullable(),
     }),
   ),
@@ -42,13 +42,13 @@ export const runResultSchema = z.object({
   tools_called: z.array(z.string()),
   usage: wireUsageSchema,
   cost_usd: z.number().nullable(),
+  /** What a waiting run waits for. */
+  waits_for: z.object({ reason: z.string(), detail: z.string().optional() }).optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
 });
 export type RunResult = z.infer<typeof runResultSchema>;
 
 export interface ResultOptions {
-  /** USD of one phase, or null when the price is unknown. */
-  readonly price?: (phase: Phase) => number | null;
   /** Whether the spec asked for JSON: then `output_parsed` is the parsed text. */
   readonly parseJson?: boolean;
 }
@@ -56,8 +56,6 @@ export interface ResultOptions {
 /** The result of `run`, told from its record and its whole conversation. */
 export function resultOf(run: Run, items: readonly Item[], options: ResultOptions = {}): RunResult {
   const output = run.status === "succeeded" ? finalOutput(items) : null;
-  const price = options.price ?? (() => null);
-  const costs = run.phases.map(price);
   const parsed = options.parseJson && output !== null ? parseJson(output) : undefined;
   return {
     id: run.id,
@@ -66,7 +64,7 @@ export function resultOf(run: Run, items: readonly Item[], options: ResultOption
     final_output: output,
     ...(parsed === undefined ? {} : { output_parsed: parsed }),
     models_used: [...new Set(run.phases.filter((phase) => phase.turns > 0).map((phase) => phase.model))],
-    phases: run.phases.map((phase, index) => ({
+    phases: run.phases.map((phase) => ({
       seq: phase.seq,
       ...(phase.name === undefined ? {} : { name: phase.name }),
       model: phase.model,
@@ -76,15 +74,20 @@ export function resultOf(run: Run, items: readonly Item[], options: ResultOption
       started_at: isoOf(phase.startedAt),
       ended_at: isoOf(phase.endedAt),
       usage: wireUsage(phase.usage),
-      cost_usd: costs[index] ?? null,
+      cost_usd: phase.costUsd,
     })),
     tools_called: toolsCalled(items),
     usage: wireUsage(run.usage),
-    cost_usd: costs.some((cost) => cost === null)
-      ? null
-      : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
+    cost_usd: run.costUsd,
+    ...waitOf(run),
     ...(run.status === "failed" ? { error: run.error } : {}),
   };
+}
+
+function waitOf(run: Run): Pick<RunResult, "waits_for"> {
+  if (run.status !== "waiting") return {};
+  const { reason, detail } = run;
+  return { waits_for: { reason, ...(detail === undefined ? {} : { detail }) } };
 }
 
 /** The text of the last assistant item that has text. */

@@ -26,6 +26,8 @@ export const phaseSchema = z.object({
   startedAt: milliseconds.optional(),
   endedAt: milliseconds.optional(),
   usage: usageSchema,
+  /** By the prices at the time of each call; null when one of them was not known. */
+  costUsd: z.number().min(0).nullable().default(null),
 });
 export type Phase = z.infer<typeof phaseSchema>;
 
@@ -45,9 +47,16 @@ const common = z.object({
   updatedAt: milliseconds,
   deadline: milliseconds.optional(),
   usage: usageSchema,
+  costUsd: z.number().min(0).nullable().default(null),
+  /** Model calls that failed in a row since the last reply, and the last failure. */
+  failures: z.int().default(0),
+  lastFailure: runErrorSchema.optional(),
   phases: z.array(phaseSchema),
   metadata: z.record(z.string(), z.string()).optional(),
+  batch: z.string().optional(),
   customId: z.string().optional(),
+  /** The run whose conversation this one began with, and how many of its items. */
+  forkedFrom: z.object({ run: runIdSchema, items: z.int() }).optional(),
 });
 
 export const runSchema = z.discriminatedUnion("status", [
@@ -57,7 +66,12 @@ export const runSchema = z.discriminatedUnion("status", [
     missing: z.array(z.string()).optional(),
   }),
   common.extend({ status: z.literal("running"), pausing: z.boolean() }),
-  common.extend({ status: z.literal("waiting"), reason: z.enum(WAIT_REASONS) }),
+  common.extend({
+    status: z.literal("waiting"),
+    reason: z.enum(WAIT_REASONS),
+    /** What it waits for, in a sentence. */
+    detail: z.string().optional(),
+  }),
   common.extend({ status: z.literal("succeeded"), endedAt: milliseconds }),
   common.extend({ status: z.literal("failed"), endedAt: milliseconds, error: runErrorSchema }),
   common.extend({ status: z.literal("cancelled"), endedAt: milliseconds }),

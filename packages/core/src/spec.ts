@@ -117,6 +117,29 @@ export const responseFormatSchema = z.discriminatedUnion("type", [
 ]);
 export type ResponseFormat = z.infer<typeof responseFormatSchema>;
 
+/** Who takes over when a model fails for good: on exhausted attempts, an outage, or a conversation that is too long. */
+export const fallbackSchema = z.union([
+  z.array(modelIdSchema).max(SPEC_LIMITS.modelsMax),
+  z.strictObject({
+    models: z.array(modelIdSchema).max(SPEC_LIMITS.modelsMax),
+    /** Also when it refuses to answer, or a content filter cuts its reply. */
+    on_refusal: z.boolean().default(false),
+  }),
+]);
+export type Fallback = z.infer<typeof fallbackSchema>;
+
+export const budgetSchema = z.strictObject({
+  /** Input and output tokens together. */
+  tokens: z.int().min(1).optional(),
+  usd: z.number().positive().optional(),
+});
+export type Budget = z.infer<typeof budgetSchema>;
+
+const seconds = z
+  .number()
+  .positive()
+  .max(30 * 86_400);
+
 /** One step of a pipeline: it ends by handing to the next. */
 export const pipelinePhaseSchema = z.strictObject({
   name: z.string().min(1).max(64).optional(),
@@ -126,6 +149,10 @@ export const pipelinePhaseSchema = z.strictObject({
   mcp_servers: z.array(z.string().min(1).max(2_000)).max(SPEC_LIMITS.serversMax).optional(),
   tools: z.array(z.string().min(1).max(64)).max(SPEC_LIMITS.toolsMax).optional(),
   max_turns: z.int().min(1).max(1_000).optional(),
+  /** Goes over the run's. */
+  fallback: fallbackSchema.optional(),
+  /** Seconds of work, without the time that the run waits for people; goes over the run's `phase_timeout`. */
+  timeout: seconds.optional(),
 });
 
 /** A tool by its name in the configuration, or a client's own function, which is never run here. */
@@ -165,16 +192,15 @@ const specShape = z.strictObject({
   response_format: responseFormatSchema.optional(),
   max_turns: z.int().min(1).max(1_000).optional(),
   max_handoffs: z.int().min(0).max(1_000).optional(),
-  budget: z
-    .strictObject({ tokens: z.int().min(1).optional(), usd: z.number().positive().optional() })
-    .optional(),
+  /** Checked before each model call; at a bound the run waits, and can be resumed with more. */
+  budget: budgetSchema.optional(),
   /** Seconds for the whole run, from its submission. */
-  timeout: z
-    .number()
-    .positive()
-    .max(30 * 86_400)
-    .optional(),
-  fallback: z.array(modelIdSchema).max(SPEC_LIMITS.modelsMax).optional(),
+  timeout: seconds.optional(),
+  /** Seconds of work for each phase, without the time that the run waits for people. */
+  phase_timeout: seconds.optional(),
+  /** Seconds for each model call; the configuration's `modelCallMs` where it is shorter. */
+  call_timeout: seconds.optional(),
+  fallback: fallbackSchema.optional(),
   handoff: z.strictObject({ context: z.enum(["full", "brief"]).default("full") }).optional(),
   /** 1 (first) to 2,000,000 (last), as BullMQ counts; absent: first come, first served, ahead of all numbers. */
   priority: z.int().min(1).max(2_000_000).optional(),

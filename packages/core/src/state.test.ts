@@ -107,6 +107,13 @@ describe("a move", () => {
     });
   });
 
+  test("to a wait is one for the pause, if one was asked for, and sees the other when it goes on", () => {
+    expect(step(stateOf("pausing"), EVENTS.wait)).toMatchObject({ status: "waiting", reason: "paused" });
+    const asking = step(stateOf("running"), EVENTS.wait);
+    expect(asking).toMatchObject({ status: "waiting", reason: "budget" });
+    expect(step(asking, EVENTS.pause)).toEqual({ ...asking, reason: "paused" });
+  });
+
   test("by retry goes to the pool that it names, or stays", () => {
     expect(step(stateOf("failed"), { kind: "retry", pool: b })).toMatchObject({ status: "queued", pool: b });
     expect(step(stateOf("failed"), { kind: "retry" })).toMatchObject({ status: "queued", pool: a });
@@ -148,7 +155,9 @@ test("no sequence of events breaks what every state keeps", () => {
           ]);
         }
         // R2: nothing but the pause flag moves under a claim's epoch.
-        const isFlag = after.status === "running" && (to.kind === "pause" || to.kind === "resume");
+        const isFlag =
+          after.status === state.status &&
+          (to.kind === "pause" || (to.kind === "resume" && after.status === "running"));
         expect(after.epoch).toBe(isFlag ? state.epoch : state.epoch + 1);
         // R7: the ticket rises with each entry of the queue and at no other time; past one after a rest.
         const step = state.status === "queued" || state.status === "running" ? 1 : 2;

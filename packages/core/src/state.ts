@@ -117,7 +117,8 @@ function fromRunning(state: Running, event: RunTransition): TransitionResult {
     case "wait":
       // A pause that was taken back meanwhile: the run goes on instead.
       if (event.reason === "paused" && !state.pausing) return enqueue(state, {});
-      return moved({ ...fence(state), status: "waiting", reason: event.reason });
+      // A pause comes first: what else it waits for is seen again when it goes on.
+      return moved({ ...fence(state), status: "waiting", reason: state.pausing ? "paused" : event.reason });
     case "succeed":
       return moved({ ...fence(state), status: "succeeded" });
     case "fail":
@@ -141,12 +142,13 @@ function fromWaiting(state: Waiting, event: RunTransition): TransitionResult {
       return moved({ ...fence(state), status: "cancelled" });
     case "fail":
       return moved({ ...fence(state), status: "failed" });
+    case "pause":
+      return state.reason === "paused" ? refused(state, event) : moved({ ...state, reason: "paused" });
     case "claim":
     case "handoff":
     case "requeue":
     case "wait":
     case "succeed":
-    case "pause":
     case "retry":
       return refused(state, event);
   }

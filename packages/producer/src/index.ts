@@ -1,5 +1,7 @@
+export type { ApprovalOptions, RejectOptions } from "./approvals.ts";
 export { type ConnectedProducer, type ConnectOptions, connectProducer } from "./connect-producer.ts";
 export { firstItems, userItem } from "./first-items.ts";
+export type { ForkOptions } from "./fork-run.ts";
 export type {
   LocalFunctionTool,
   PlainFunctionTool,
@@ -19,9 +21,17 @@ export {
   type RunChunk,
   textOfChunks,
 } from "./run-chunks.ts";
+export {
+  type Done,
+  type ProducerOptions,
+  type ResumeOptions,
+  type RetryOptions,
+  RunControl,
+} from "./run-control.ts";
 export { type RunInput, runInputSchema } from "./run-input.ts";
 export type { RunnerLog } from "./run-log.ts";
 export type { FollowParams, ModelParam, PhaseParams, RunParams, SettingsParams } from "./run-params.ts";
 export { RunStream } from "./run-stream.ts";
 export { Runner, type RunnerOptions } from "./runner.ts";
 export type { PendingToolCall, RunnerResult, RunnerToolResult } from "./runner-result.ts";
+export type { RunFilter } from "./select-runs.ts";

@@ -1,18 +1,14 @@
 /**
- * The producer: submits runs, watches them, waits for their results, and retries, cancels, pauses, resumes and
- * answers them. It changes a run by the ledger alone, and adds the queue entry that a change calls for right behind it;
- * if it dies between the two, the reconciler adds it.
+ * The producer: submits and forks runs, watches them, waits for their results, and steers them as `RunControl` does.
+ * A run is created by the ledger alone, and its queue entry is added right behind; if the producer dies between the
+ * two, the reconciler adds it.
  */
 import {
   BatonError,
-  type IdSource,
-  type Item,
+  type Budget,
   isTerminal,
-  type ModelId,
   modelsOf,
-  type NewItem,
   needsOf,
-  newOperationId,
   newRunId,
   parseRunSpec,
   type Run,
@@ -21,37 +17,26 @@ import {
   type RunSpec,
   resultOf,
   type StampedEvent,
-  type ToolCallPart,
 } from "@baton/core";
 import {
-  type ControlReply,
+  BATCH_ID,
+  type Batch,
+  type CreateReply,
   conflictError,
-  type EventHub,
-  type Ledger,
-  type PoolQueues,
-  type RunWithSpec,
+  type EnqueueOptions,
   type WatchOptions,
   watchRun,
 } from "@baton/store";
-import { firstItems, userItem } from "./first-items.ts";
-import {
-  clientCallsOf,
-  closingItems,
-  inputItems,
-  isReply,
-  openCalls,
-  parseRunInput,
-  placeItems,
-} from "./run-input.ts";
-
-export interface ProducerOptions {
-  readonly ledger: Ledger;
-  readonly queues: Pick<PoolQueues, "enqueue">;
-  readonly hub: EventHub;
-  readonly ids: IdSource;
-}
+import { firstItems } from "./first-items.ts";
+import { type ForkOptions, planFork } from "./fork-run.ts";
+import { type ProducerOptions, type ResumeOptions, RunControl, timeoutMsOf } from "./run-control.ts";
 
 export interface SubmitOptions {
+  /**
+   * The batch that the run belongs to: its runs share a budget and are found together. `customId` names the run in
+   * it, and is its idempotency key unless another one is given.
+   */
+  readonly batch?: { readonly id: string; readonly customId: string } | undefined;
   /** The same key with the same spec gives the same run; with another spec it is a `conflict` (R8). */
   readonly idempotencyKey?: string | undefined;
 }
@@ -62,27 +47,22 @@ export interface Submitted {
   readonly created: boolean;
 }
 
-export interface RetryOptions {
-  /** Another model for the phase that failed. */
-  readonly model?: ModelId | undefined;
-  /** Said to the model before it goes on, as a user's message. */
-  readonly input?: string | undefined;
-}
+const CUSTOM_ID_CHARS_MAX = 512;
 
-/** Items read at once on the way back to the last reply. */
-const TAIL_PAGE = 50;
-
-export class Producer {
+export class Producer extends RunControl {
   readonly #options: ProducerOptions;
 
   constructor(options: ProducerOptions) {
+    super(options);
     this.#options = options;
   }
 
   /** Creates a run and enqueues its first phase. Throws `invalid_spec` or `conflict`; then nothing is written. */
   async submit(spec: unknown, options: SubmitOptions = {}): Promise<Submitted> {
-    const { ledger, queues, ids } = this.#options;
+    const { ledger, ids } = this.#options;
     const parsed = parseRunSpec(spec);
+    const { batch } = options;
+    if (batch !== undefined) checkBatch(batch);
     const now = ids.now();
     const delayMs = parsed.run_at === undefined ? 0 : Math.max(0, Date.parse(parsed.run_at) - now);
     const id = newRunId(0, ids);
@@ -94,23 +74,43 @@ export class Producer {
       needs: needsOf(parsed),
       delayMs,
       timeoutMs: timeoutMsOf(parsed),
-      idempotencyKey: options.idempotencyKey,
+      idempotencyKey: keyOf(options),
+      batch,
     });
+    return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0 });
+  }
+
+  /**
+   * A new run that begins with the conversation of `id`, up to a turn border. Throws `invalid_spec` where it cannot
+   * be cut.
+   */
+  async fork(id: RunId, options: ForkOptions & SubmitOptions & ResumeOptions = {}): Promise<Submitted> {
+    const { ledger, ids } = this.#options;
+    if (options.batch !== undefined) checkBatch(options.batch);
+    const { run, spec } = await this.get(id);
+    const fork = planFork(run, spec, await this.conversation(id), options, ids.now());
+    const { run_at: _started, ...rest } = spec;
+    const own =
+      options.budget === undefined ? rest : { ...rest, budget: { ...rest.budget, ...options.budget } };
+    const reply = await ledger.create({
+      id: newRunId(0, ids),
+      spec: own,
+      items: fork.items,
+      pool: fork.pool,
+      needs: needsOf(own),
+      delayMs: 0,
+      timeoutMs: timeoutMsOf(own),
+      idempotencyKey: keyOf(options),
+      batch: options.batch,
+      fork: { of: id, items: fork.shared, phase: fork.phase },
+    });
+    return this.#submitted(reply, { delayMs: 0, priority: own.priority ?? 0 });
+  }
+
+  async #submitted(reply: CreateReply, options: EnqueueOptions): Promise<Submitted> {
     if (reply.kind === "conflict") throw conflictError(reply.runId);
-    await queues.enqueue(reply.entry, { delayMs, priority: parsed.priority ?? 0 });
+    await this.#options.queues.enqueue(reply.entry, options);
     return { runId: reply.entry.runId, created: reply.kind === "created" };
-  }
-
-  /** The run and its spec, or `not_found`. */
-  async get(id: RunId): Promise<RunWithSpec> {
-    const found = await this.#options.ledger.read(id);
-    if (found === undefined) throw notFound(id);
-    return found;
-  }
-
-  /** Items of the conversation, from `from` to `to` inclusive; -1 is the last. */
-  conversation(id: RunId, from?: number, to?: number): Promise<readonly Item[]> {
-    return this.#options.ledger.conversation(id, from, to);
   }
 
   /** Events of a run until its end; see `watchRun`. */
@@ -135,82 +135,15 @@ export class Producer {
     return this.#resultOf(run, spec);
   }
 
-  async cancel(id: RunId): Promise<void> {
-    const reply = await this.#options.ledger.cancel(id, newOperationId(this.#options.ids));
-    this.#demand(id, "cancelled", reply);
+  /** What the runs of a batch spent, and their budget. */
+  batch(id: string): Promise<Batch> {
+    return this.#options.ledger.batch(id);
   }
 
-  async pause(id: RunId): Promise<void> {
-    const reply = await this.#options.ledger.pause(id, newOperationId(this.#options.ids));
-    this.#demand(id, "paused", reply);
-  }
-
-  async resume(id: RunId): Promise<void> {
-    const reply = await this.#options.ledger.resume(id, newOperationId(this.#options.ids));
-    await this.#enqueueAfter("resumed", id, reply);
-  }
-
-  /**
-   * Answers a waiting run, and lets it go on: results of the caller's own tools, a message of the user, or both;
-   * `RunInput` tells their form. Throws `invalid_spec` for a result that nothing waits for, and `conflict` when
-   * the run changed in the meantime, as when another process answered it; then nothing is written.
-   */
-  async input(id: RunId, value: unknown): Promise<void> {
-    const { ledger, ids } = this.#options;
-    const input = parseRunInput(value);
-    const { run, spec } = await this.get(id);
-    if (run.status !== "waiting") throw notPossible(run.id, run.status, "answered");
-    const items = inputItems(run, spec, await this.#tail(run), input, ids.now());
-    const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
-    await this.#enqueueAfter("answered", id, reply);
-  }
-
-  /** The calls that a run waits for its caller to answer; none when it does not wait for that. */
-  async clientCalls(id: RunId): Promise<readonly ToolCallPart[]> {
-    const { run, spec } = await this.get(id);
-    if (run.status !== "waiting" || run.reason !== "client_tools") return [];
-    return clientCallsOf(spec, openCalls(await this.#tail(run)));
-  }
-
-  /** Puts a failed or cancelled run back to work, in its last phase, from its last written item. */
-  async retry(id: RunId, options: RetryOptions = {}): Promise<void> {
-    const { ledger, ids } = this.#options;
-    const { run, spec } = await this.get(id);
-    const items = placeItems(run, await this.#retryItems(run, options), ids.now());
-    const reply = await ledger.retry(id, {
-      op: newOperationId(ids),
-      epoch: run.epoch,
-      length: run.items,
-      pool: options.model,
-      timeoutMs: timeoutMsOf(spec),
-      items,
-    });
-    await this.#enqueueAfter("retried", id, reply);
-  }
-
-  /** The record of the retry. What leaves the last turn behind closes the calls that are open in it. */
-  async #retryItems(run: Run, options: RetryOptions): Promise<readonly NewItem[]> {
-    const { model, input } = options;
-    const detail: Record<string, unknown> = { status: run.status };
-    if (model !== undefined) detail.model = model;
-    if (run.status === "failed") detail.error = run.error;
-    const items: NewItem[] = [{ role: "control", parts: [{ type: "record", act: "retry", detail }] }];
-    if (input !== undefined || (model !== undefined && model !== run.model)) {
-      items.push(...closingItems(openCalls(await this.#tail(run))));
-    }
-    if (input !== undefined) items.push(userItem(input));
-    return items;
-  }
-
-  /** The end of the conversation, from the last reply on; all of it when there is none. */
-  async #tail(run: Run): Promise<readonly Item[]> {
-    let items: readonly Item[] = [];
-    for (let from = run.items; from > 0 && !items.some(isReply); ) {
-      const before = Math.max(0, from - TAIL_PAGE);
-      items = [...(await this.conversation(run.id, before, from - 1)), ...items];
-      from = before;
-    }
-    return items;
+  /** Sets the whole budget of a batch; runs that wait for it are resumed by the caller. */
+  async setBatchBudget(id: string, budget: Budget): Promise<void> {
+    checkBatch({ id, customId: "-" });
+    await this.#options.ledger.setBatchBudget(id, budget);
   }
 
   async #resultOf(run: Run, spec: RunSpec): Promise<RunResult> {
@@ -218,36 +151,23 @@ export class Producer {
     const format = spec.response_format?.type;
     return resultOf(run, items, { parseJson: format === "json_object" || format === "json_schema" });
   }
+}
 
-  async #enqueueAfter(did: string, id: RunId, reply: ControlReply): Promise<void> {
-    this.#demand(id, did, reply);
-    if (reply.kind !== "done" || reply.entry === undefined) return;
-    const glance = await this.#options.ledger.glance(id);
-    await this.#options.queues.enqueue(reply.entry, { priority: glance?.priority ?? 0 });
+function keyOf({ idempotencyKey, batch }: SubmitOptions): string | undefined {
+  return idempotencyKey ?? (batch === undefined ? undefined : `batch ${batch.id} ${batch.customId}`);
+}
+
+function checkBatch({ id, customId }: { readonly id: string; readonly customId: string }): void {
+  if (!BATCH_ID.test(id)) {
+    throw new BatonError(
+      "invalid_spec",
+      "a batch's id has 1 to 64 letters, digits, dots, dashes, underscores",
+    );
   }
-
-  #demand(id: RunId, did: string, reply: ControlReply): void {
-    if (reply.kind === "gone") throw notFound(id);
-    if (reply.kind !== "refused") return;
-    if (reply.status !== "moved") throw notPossible(id, reply.status, did);
-    throw new BatonError("conflict", `run ${id} changed while it was being ${did}: look at it again`, {
-      fields: { runId: id },
-    });
+  if (customId === "" || customId.length > CUSTOM_ID_CHARS_MAX) {
+    throw new BatonError(
+      "invalid_spec",
+      `a run of a batch has a custom id of 1 to ${CUSTOM_ID_CHARS_MAX} characters`,
+    );
   }
-}
-
-function notPossible(id: RunId, status: string, did: string): BatonError {
-  return new BatonError("not_possible", `run ${id} is ${status} and cannot be ${did} now`, {
-    fields: { runId: id, status },
-  });
-}
-
-function timeoutMsOf(spec: RunSpec): number {
-  return spec.timeout === undefined ? 0 : Math.ceil(spec.timeout * 1_000);
-}
-
-function notFound(id: RunId): BatonError {
-  return new BatonError("not_found", `there is no run ${id}: it never was, or its retention has passed`, {
-    fields: { runId: id },
-  });
 }

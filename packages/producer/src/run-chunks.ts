@@ -116,6 +116,8 @@ class EventChunker implements Chunker {
         this.#model = event.model;
         return withdrawn;
       }
+      case "withdrawn":
+        return this.#withdraw();
       case "snapshot":
         return this.#snapshot(event.items, event.partialText, event.run);
       case "tool_start":

@@ -39,9 +39,21 @@ const log = (...items: Omit<Item, "seq">[]): Item[] => items.map((one, seq) => (
 
 const run: Run = {
   ...{ id: runIdSchema.parse(`r_0_${"0".repeat(26)}`), status: "waiting", reason: "client_tools", model },
-  ...{ ticket: 3, epoch: 9, items: 7, turns: 1, handoffs: 0, takeovers: 0, createdAt: 0, updatedAt: 0 },
+  ...{
+    ticket: 3,
+    epoch: 9,
+    items: 7,
+    turns: 1,
+    handoffs: 0,
+    takeovers: 0,
+    failures: 0,
+    costUsd: 0,
+    createdAt: 0,
+    updatedAt: 0,
+  },
   usage: NO_USAGE,
-  phases: [{ seq: 2, model, status: "waiting", attempts: 1, turns: 1, usage: NO_USAGE }],
+  costUsd: 0,
+  phases: [{ seq: 2, model, status: "waiting", attempts: 1, turns: 1, usage: NO_USAGE, costUsd: 0 }],
 };
 
 const itemsOf = (tail: readonly Item[], input: RunInput) =>

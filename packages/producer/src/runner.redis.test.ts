@@ -24,6 +24,7 @@ const WEATHER: ToolDefinition = {
   inputSchema: { type: "object", properties: { city: { type: "string" } } },
   readOnly: true,
   idempotent: true,
+  approval: false,
   origin: { kind: "mcp", server: "sky", tool: "weather" },
 };
 

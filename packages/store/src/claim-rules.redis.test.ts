@@ -46,7 +46,10 @@ describe("a job is judged by its run (§5):", () => {
 
   test("a job behind its run is finished, queued or running", async () => {
     const { claim } = await running(ledger);
-    await ledger.commit(claim, commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 }));
+    await ledger.commit(
+      claim,
+      commitOf(1, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } }),
+    );
     expect(await claimWithoutEffect(ledger, claim)).toEqual({ kind: "finished", why: "behind" });
     await claimed(ledger, { ...claim, ticket: 2 });
     expect(await claimWithoutEffect(ledger, claim)).toEqual({ kind: "finished", why: "behind" });
@@ -133,7 +136,7 @@ describe("what a worker lacks:", () => {
     await claimed(ledger, entry, { capabilities: new Set(needs) });
     await ledger.commit(
       (await claimed(ledger, entry, { capabilities: new Set(needs) })).claim,
-      commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 }),
+      commitOf(1, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } }),
     );
     expect((await ledger.read(entry.runId))?.run).not.toHaveProperty("missing");
   });
@@ -183,7 +186,7 @@ describe("takeovers:", () => {
     const second = await claimed(ledger, entry, { takeoversMax: 1 });
     await ledger.append(second.claim, { length: 1, items: [itemAt(1)], events: [] });
     const third = await claimed(ledger, entry, { takeoversMax: 1 });
-    const requeue = { kind: "requeue", delayMs: 0, tries: 0 } as const;
+    const requeue = { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } } as const;
     await ledger.commit(third.claim, commitOf(2, requeue, [itemAt(2)]));
     const next = { ...entry, ticket: 2 };
     expect(await claimed(ledger, next, { takeoversMax: 1 })).toMatchObject({ takeover: false });
@@ -206,7 +209,10 @@ describe("takeovers:", () => {
     let ticket = 1;
     for (let round = 0; round < 4; round += 1) {
       const { claim } = await claimed(ledger, { ...entry, ticket }, { takeoversMax: 0, capabilities });
-      await ledger.commit(claim, commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 }));
+      await ledger.commit(
+        claim,
+        commitOf(1, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } }),
+      );
       await claimEntry(ledger, { ...entry, ticket: ticket + 1 }, { takeoversMax: 0 });
       const seen = await ledger.glance(entry.runId);
       if (seen === undefined) throw new Error("the run is there");
@@ -237,15 +243,19 @@ describe("what a claim reads:", () => {
       cacheWriteTokens: 3,
       outputTokens: 2,
       reasoningTokens: 1,
+      costUsd: 0.25,
     };
     await ledger.append(first.claim, { length: 2, items: [itemAt(2)], turn: { phaseUsage }, events: [] });
-    await ledger.commit(first.claim, commitOf(3, { kind: "requeue", delayMs: 0, tries: 3 }));
+    await ledger.commit(
+      first.claim,
+      commitOf(3, { kind: "requeue", delayMs: 0, tries: { failures: 3, rateLimits: 0 } }),
+    );
     expect(await claimed(ledger, { ...entry, ticket: 2 })).toMatchObject({
       claim: { epoch: 4, ticket: 2 },
       items: [itemAt(0), itemAt(1), itemAt(2)],
       spec: { priority: 7 },
       phase: 0,
-      tries: 3,
+      tries: { failures: 3, rateLimits: 0 },
       phaseTurns: 1,
       turns: 1,
       handoffs: 0,
@@ -281,7 +291,7 @@ describe("what a claim reads:", () => {
     await ledger.commit(claim, {
       length: 1,
       items: [itemAt(1)],
-      outcome: { kind: "requeue", delayMs: 0, tries: 0 },
+      outcome: { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } },
       events: [],
     });
     const entry = { ...claim, ticket: 2 };

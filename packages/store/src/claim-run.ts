@@ -11,13 +11,12 @@ import {
   type RunId,
   type RunSpec,
   runSpecSchema,
-  type Usage,
 } from "@baton/core";
 import type { Redis } from "ioredis";
 import type { ConversationCache, KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
-import { parseUsage } from "./run-record.ts";
+import { type PricedUsage, parseTries, parseUsage, type Tries } from "./run-record.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
 /** The schema version that this code writes and the newest that it reads. */
@@ -42,16 +41,28 @@ export interface Claimed {
   readonly items: readonly Item[];
   readonly phase: number;
   /** Model calls that failed in a row before this claim. */
-  readonly tries: number;
+  readonly tries: Tries;
   readonly takeover: boolean;
   readonly phaseTurns: number;
   readonly turns: number;
   readonly handoffs: number;
-  readonly phaseUsage: Usage;
+  readonly phaseUsage: PricedUsage;
+  /** Milliseconds since the phase's first claim, without the time that it waited for people. */
+  readonly workedMs: number;
+  readonly batch: BatchState | undefined;
   /** 0 when the run has none. */
   readonly priority: number;
   /** Claims of this phase so far, this one included. */
   readonly attempt: number;
+}
+
+/** The batch of a run, as far as its budget goes. */
+export interface BatchState {
+  readonly id: string;
+  /** Nothing is left of its budget. */
+  readonly spent: boolean;
+  /** It has a budget in USD, so that prices must be known. */
+  readonly inUsd: boolean;
 }
 
 export type ClaimReply =
@@ -184,6 +195,9 @@ async function readClaimed(
     usage,
     priority,
     attempts,
+    workedMs,
+    batch,
+    batchFlags,
   ] = reply.map(String);
   return {
     kind: "claimed",
@@ -191,15 +205,22 @@ async function readClaimed(
     spec: specOf(rev ?? "", spec ?? ""),
     items: await itemsOf(redis, entry.runId, Number(length), reply.at(-1), kept),
     phase: Number(phase),
-    tries: Number(tries),
+    tries: parseTries(tries),
     takeover: takeover === "1",
     phaseTurns: Number(phaseTurns),
     turns: Number(turns),
     handoffs: Number(handoffs),
     phaseUsage: parseUsage(usage),
+    workedMs: Number(workedMs),
+    batch: readBatchState(batch ?? "", batchFlags ?? ""),
     priority: Number(priority),
     attempt: Number(attempts),
   };
+}
+
+/** `flags` as the scripts reply them; undefined for a run without a batch. */
+export function readBatchState(id: string, flags: string): BatchState | undefined {
+  return id === "" ? undefined : { id, spent: flags.includes("s"), inUsd: flags.includes("u") };
 }
 
 /** The conversation: as this process kept it, as it came with the reply, or read behind it. */

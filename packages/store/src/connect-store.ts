@@ -3,7 +3,7 @@ import { BatonError } from "@baton/core";
 import type { Redis } from "ioredis";
 import { openBlockingConnection, openFailFastConnection, openLedgerConnection } from "./connection.ts";
 import { EventHub } from "./event-hub.ts";
-import { createLedger, type Ledger } from "./ledger.ts";
+import { createLedger, type Ledger, type RetentionMs } from "./ledger.ts";
 import { PoolQueues } from "./pool-queues.ts";
 import { checkRedis, type RedisFitness } from "./startup-check.ts";
 
@@ -18,8 +18,8 @@ export interface ConnectedStore extends AsyncDisposable {
 export interface ConnectStoreOptions {
   /** `redis://…`, `rediss://…`, or the path of a unix socket. */
   readonly url: string;
-  /** How long a run is kept after its end, in milliseconds; 0 for ever. */
-  readonly retentionMs: number;
+  /** How long a run is kept after its end, in milliseconds, for all or by how it ended; 0 for ever. */
+  readonly retentionMs: number | RetentionMs;
   /** Hears of connection errors while Redis is away; commands wait for it to come back. */
   readonly onError: (error: Error) => void;
 }

@@ -25,6 +25,10 @@ export interface CreateRun {
   /** Milliseconds from now until the run fails; 0 for never. */
   readonly timeoutMs: number;
   readonly idempotencyKey?: string | undefined;
+  /** The batch that the run belongs to, and its name in there. */
+  readonly batch?: { readonly id: string; readonly customId: string } | undefined;
+  /** The run whose conversation this one begins with: `items` are its first ones, and what is added to them. */
+  readonly fork?: { readonly of: RunId; readonly items: number; readonly phase: number } | undefined;
 }
 
 export interface QueueEntry {
@@ -45,6 +49,7 @@ const replySchema = z.union([
 
 export async function createRun(run: RunScript, create: CreateRun): Promise<CreateReply> {
   const spec = JSON.stringify(create.spec);
+  const { batch, fork } = create;
   const reply = await run(
     "create",
     [runKeys(create.id).run],
@@ -55,8 +60,13 @@ export async function createRun(run: RunScript, create: CreateRun): Promise<Crea
       String(create.spec.priority ?? 0),
       String(create.delayMs),
       String(create.timeoutMs),
-      digest(spec),
+      // A fork is another body than the run that it begins with.
+      digest(fork === undefined ? spec : `${spec} ${fork.of} ${fork.items} ${create.pool}`),
       create.idempotencyKey === undefined ? "" : digest(create.idempotencyKey),
+      String(fork?.phase ?? 0),
+      batch?.id ?? "",
+      batch?.customId ?? "",
+      fork === undefined ? "" : `${fork.of} ${fork.items}`,
       ...create.items.map((item) => JSON.stringify(item)),
     ],
   );

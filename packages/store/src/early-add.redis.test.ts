@@ -7,9 +7,10 @@ import { DelayedError, type Processor } from "bullmq";
 import { beforeEach, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { until } from "../../../test/support/until.ts";
+import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import type { PhaseJobData } from "./pool-queues.ts";
-import { scriptNames } from "./scripts.ts";
+import { defineScripts, scriptNames } from "./scripts.ts";
 import { openBull } from "./testing/bull-rig.ts";
 import {
   ALPHA,
@@ -66,7 +67,7 @@ test("the job of a commit that was refused serves the entry that has its id late
   const { claim: zombie } = await running(ledger);
   const { claim: owner } = await claimed(ledger, zombie);
   const next = { runId: zombie.runId, ticket: 2, pool: ALPHA };
-  const requeue = commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 });
+  const requeue = commitOf(1, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } });
   const [refused] = await Promise.all([ledger.commit(zombie, requeue), bull.queues.enqueue(next)]);
   expect(refused).toMatchObject({ kind: "fenced" });
 
@@ -81,7 +82,10 @@ test("the job of a refused handoff to another pool is finished there and leaves 
   await using bull = openBull(redis.url);
   const { claim: zombie } = await running(ledger);
   const { claim: owner } = await claimed(ledger, zombie);
-  await ledger.commit(owner, commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 }));
+  await ledger.commit(
+    owner,
+    commitOf(1, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } }),
+  );
   const [refused] = await Promise.all([
     ledger.commit(zombie, commitOf(1, { kind: "handoff", pool: BETA })),
     bull.queues.enqueue({ runId: zombie.runId, ticket: 2, pool: BETA }),
@@ -117,16 +121,28 @@ test("a script flush between or before commit and add loses neither", async () =
 test("after a script flush every script works again", async () => {
   const { claim } = await running(ledger);
   const other = await createQueued(ledger);
+  const run = defineScripts(ledger.redis);
+  const key = runKeys(claim.runId).run;
   const calls: Readonly<Record<(typeof names)[number], () => Promise<unknown>>> = {
     create: () => ledger.create(draft()),
     append: () => ledger.append(claim, { length: 1, items: [itemAt(1)], events: [] }),
     publish: () => ledger.publish([{ claim, events: [{ type: "text", epoch: 2, phase: 0, text: "x" }] }]),
     read: () => ledger.read(claim.runId),
     beat: () => ledger.beat(BEAT, [claim]),
+    lead: () => run("lead", [reconcilerKeys(0).leader], ["w1", "1000"]),
+    glance: () => run("glance", [key], ["status"]),
+    audit: () => run("audit", [key], ["repair", ""]),
+    recount: () => run("recount", [shardKeys(0).backlog], [BETA, "7", "0"]),
+    forget: () => run("forget", [key], [""]),
+    hold: () => ledger.hold(BETA, { kind: "for", ms: 1 }),
     pause: () => ledger.pause(other.runId, newOp()),
     resume: () => ledger.resume(other.runId, newOp()),
     claim: () => claimEntry(ledger, other),
-    commit: () => ledger.commit(claim, commitOf(2, { kind: "requeue", delayMs: 0, tries: 0 })),
+    commit: () =>
+      ledger.commit(
+        claim,
+        commitOf(2, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } }),
+      ),
     requeue: () =>
       ledger.requeue(claim.runId, newOp(), { status: "queued", ticket: 2, epoch: 3, claimId: "" }),
     expire: () => ledger.expire(claim.runId),

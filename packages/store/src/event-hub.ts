@@ -35,6 +35,11 @@ export class EventHub {
     return this.#subscribe(shardKeys(0).pools);
   }
 
+  /** Subscribes to changes that workers must follow at once; waits as for a run. */
+  subscribeControl(): Promise<HintSubscription> {
+    return this.#subscribe(shardKeys(0).control);
+  }
+
   async #subscribe(channel: string): Promise<HintSubscription> {
     const subscription = new HintSubscription(() => this.#leave(channel, subscription.wake));
     const waiters = this.#waiters.get(channel) ?? new Set();

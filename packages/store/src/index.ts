@@ -1,16 +1,21 @@
-export type { Claim, Claimed, ClaimReply } from "./claim-run.ts";
+export { BATCH_ID, type Batch } from "./batches.ts";
+export type { BeatReply, LostClaim, WorkerBeat } from "./beat.ts";
+export type { BatchState, Claim, Claimed, ClaimReply } from "./claim-run.ts";
 export { SCHEMA_VERSION } from "./claim-run.ts";
 export { type ConnectedStore, type ConnectStoreOptions, connectStore } from "./connect-store.ts";
 export * from "./connection.ts";
 export type { Answer, ControlReply, Retry, Seen } from "./control-run.ts";
 export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";
 export { EventHub, HintSubscription } from "./event-hub.ts";
+export { type Heal, type Healed, type HealKind, type Health, readHealth } from "./heal-log.ts";
+export type { Hold } from "./hold-pool.ts";
 export { queueNameOf, runKeys, shardKeys } from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./pool-queues.ts";
-export type { RunGlance, RunWithSpec } from "./read-run.ts";
+export type { ListPage, RunGlance, RunWithSpec } from "./read-run.ts";
 export * from "./reconciler.ts";
 export * from "./registry.ts";
+export { addCosts, type PricedUsage, type Tries } from "./run-record.ts";
 export { checkRedis, type RedisFitness } from "./startup-check.ts";
 export { type WatchOptions, type WatchSource, watchRun } from "./watch-run.ts";
 export type {

@@ -12,14 +12,11 @@ test.each([0, 7])(
     const id = newRunId(shard, systemIds);
     const script = `${luaKeys()}return cjson.encode(keys_of(KEYS[1]))`;
     const reply = await redis.connect().eval(script, 1, runKeys(id).run);
-    const { idemPrefix, bullmqPrefix, ...shared } = shardKeys(shard);
-    expect(JSON.parse(String(reply))).toEqual({
-      id,
-      ...runKeys(id),
-      ...shared,
-      idem_prefix: idemPrefix,
-      bullmq_prefix: bullmqPrefix,
-    });
+    const shared = Object.entries(shardKeys(shard)).map(([name, key]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      key,
+    ]);
+    expect(JSON.parse(String(reply))).toEqual({ id, ...runKeys(id), ...Object.fromEntries(shared) });
   },
 );
 

@@ -17,7 +17,16 @@
  * | backlog              | hash   | pool → number of live runs |
  * | pools                | set    | every pool that a run was ever sent to; also a channel |
  * | deadlines            | zset   | runs by the time at which they fail |
+ * | expiries             | zset   | `<run id>` or `<run id> <batch>` of ended runs, by the time at which their keys go |
+ * | batch:<id>           | hash   | what the runs of a batch spent, and its budget, see batches.ts |
+ * | batch:<id>:runs      | zset   | the same as `status`, of one batch |
+ * | holds                | hash   | pool → `paused`, or the time until which a rate limit holds it |
+ * | control              |        | a channel: claims or holds may have changed, look now |
  * | feed                 | stream | status changes of all runs, capped |
+ * | leader               | string | who reconciles, with the lease as its time to live |
+ * | reconciler           | hash   | the last pass: `id`, `host`, `at`, `ms` |
+ * | healed               | hash   | what → how often it was healed |
+ * | heals                | stream | the last 1,000 heals |
  * | workers              | hash   | worker id → time and JSON of its last beat |
  * | q:…                  |        | BullMQ's own |
  */
@@ -30,6 +39,10 @@ export interface ShardKeys {
   readonly backlog: string;
   readonly pools: string;
   readonly deadlines: string;
+  readonly expiries: string;
+  readonly holds: string;
+  readonly control: string;
+  readonly batchPrefix: string;
   readonly feed: string;
   readonly workers: string;
   readonly idemPrefix: string;
@@ -59,6 +72,10 @@ export function shardKeys(shard: number): ShardKeys {
     backlog: `${tag}:backlog`,
     pools: `${tag}:pools`,
     deadlines: `${tag}:deadlines`,
+    expiries: `${tag}:expiries`,
+    holds: `${tag}:holds`,
+    control: `${tag}:control`,
+    batchPrefix: `${tag}:batch:`,
     feed: `${tag}:feed`,
     workers: `${tag}:workers`,
     idemPrefix: `${tag}:idem:`,
@@ -102,6 +119,19 @@ export function luaKeys(): string {
 
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** What the reconciler alone uses: apart, because `keys_of` is on the hot path of every other script. */
+export function reconcilerKeys(shard: number) {
+  const tag = tagOf(shard);
+  return {
+    leader: `${tag}:leader`,
+    reconciler: `${tag}:reconciler`,
+    healed: `${tag}:healed`,
+    heals: `${tag}:heals`,
+    /** A glob of the records of all runs, and of no other key. */
+    runPattern: `${tag}:run:r_${shard}_${"?".repeat(26)}`,
+  };
 }
 
 /** BullMQ refuses colons in queue names and some model ids hold them, so `%` and `:` are percent-encoded. */

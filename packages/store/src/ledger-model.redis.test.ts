@@ -51,8 +51,8 @@ const offset = mostly(0, -1, 1);
 const outcome = fc.constantFrom<Outcome>(
   { kind: "handoff", pool: ALPHA },
   { kind: "handoff", pool: BETA },
-  { kind: "requeue", delayMs: 0, tries: 1 },
-  { kind: "requeue", delayMs: 3_600_000, tries: 2 },
+  { kind: "requeue", delayMs: 0, tries: { failures: 1, rateLimits: 0 } },
+  { kind: "requeue", delayMs: 3_600_000, tries: { failures: 2, rateLimits: 0 } },
   { kind: "wait", reason: "approval" },
   { kind: "succeeded" },
   { kind: "failed", code: "refusal", message: "no" },

@@ -2,8 +2,19 @@
  * The ledger: all that may be done to runs in Redis, as functions bound to one connection. Each state change is
  * one script (R1); which job follows a change is told by its reply, and adding it is the caller's next line.
  */
-import type { Item, OperationId, RunEvent, RunId, RunStatus } from "@baton/core";
+import type {
+  Budget,
+  Item,
+  ModelId,
+  OperationId,
+  RunEvent,
+  RunId,
+  RunStatus,
+  TerminalStatus,
+} from "@baton/core";
 import type { Redis } from "ioredis";
+import { readBatch, setBatchBudget } from "./batches.ts";
+import { beatOnce, type WorkerBeat } from "./beat.ts";
 import { type Claim, type ClaimOptions, claimRun, SpecCache } from "./claim-run.ts";
 import {
   type Answer,
@@ -18,8 +29,17 @@ import {
 } from "./control-run.ts";
 import { ConversationCache } from "./conversation-cache.ts";
 import { type CreateRun, createRun } from "./create-run.ts";
-import { runKeys, shardKeys } from "./keys.ts";
-import { countRuns, glanceAt, listRunIds, readConversation, readRun } from "./read-run.ts";
+import { type Hold, holdPool, readHolds, releasePool } from "./hold-pool.ts";
+import { runKeys } from "./keys.ts";
+import {
+  countBatch,
+  countRuns,
+  glanceAt,
+  type ListPage,
+  listRunIds,
+  readConversation,
+  readRun,
+} from "./read-run.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 import {
@@ -34,27 +54,11 @@ import {
 const SPECS_KEPT_MAX = 5_000;
 
 export interface LedgerOptions {
-  /** How long a run is kept after its end, in milliseconds; 0 for ever. */
-  readonly retentionMs: number;
+  /** How long a run is kept after its end, in milliseconds, for all or by how it ended; 0 for ever. */
+  readonly retentionMs: number | RetentionMs;
 }
 
-/** A sign of life, shown by `pools` and asked for by the reconciler. */
-export interface WorkerBeat {
-  readonly workerId: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly patterns: readonly string[];
-  readonly pools: readonly string[];
-  readonly concurrency: number;
-  readonly active: number;
-}
-
-export interface LostClaim {
-  readonly claim: Claim;
-  readonly kind: "fenced" | "pausing";
-  readonly status: string;
-}
+export type RetentionMs = Readonly<Record<TerminalStatus, number>>;
 
 /** Events for watchers only, written under a claim. */
 export interface ClaimEvents {
@@ -67,13 +71,12 @@ export type Ledger = ReturnType<typeof createLedger>;
 /** `run` calls the scripts on `redis`; tests pass one that loses or repeats calls. */
 export function createLedger(redis: Redis, options: LedgerOptions, run: RunScript = defineScripts(redis)) {
   const caches = { specs: new SpecCache(SPECS_KEPT_MAX), conversations: new ConversationCache() };
-  // Redis takes whole milliseconds only, and a script that it stops there would be half done.
-  const retentionMs = Math.ceil(options.retentionMs);
+  const kept = retentionOf(options.retentionMs);
   return {
     redis,
     create: (create: CreateRun) => createRun(run, create),
     claim: (claim: Omit<ClaimOptions, "retentionMs">) =>
-      claimRun(redis, run, caches, { ...claim, retentionMs }),
+      claimRun(redis, run, caches, { ...claim, retentionMs: kept.failed }),
     append: (claim: Claim, append: Append) => appendItems(run, claim, append),
     /** `before` is the conversation that the items continue: kept for the next claim, if that comes here. */
     async commit(
@@ -81,6 +84,7 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
       commit: Omit<Commit, "retentionMs">,
       before?: readonly Item[],
     ): Promise<CommitReply> {
+      const retentionMs = commit.outcome.kind === "failed" ? kept.failed : kept.succeeded;
       const reply = await commitClaim(run, claim, { ...commit, retentionMs });
       if (before !== undefined && reply.kind === "committed" && reply.status === "queued") {
         const mark = `${claim.ticket}/${claim.claimId}`;
@@ -91,34 +95,17 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
       }
       return reply;
     },
-    cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, retentionMs),
+    cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, kept.cancelled),
     pause: (id: RunId, op: OperationId) => pauseRun(run, id, op),
     resume: (id: RunId, op: OperationId, answer?: Answer) => resumeRun(run, id, op, answer),
     retry: (id: RunId, retry: Retry) => retryRun(run, id, retry),
     requeue: (id: RunId, op: OperationId, seen: Seen) => requeueRun(run, id, op, seen),
-    expire: (id: RunId) => expireRun(run, id, retentionMs),
+    expire: (id: RunId) => expireRun(run, id, kept.failed),
 
-    /** One heartbeat: tells that the worker lives, and hears which of its claims no longer hold. */
-    async beat(beat: WorkerBeat, claims: readonly Claim[]): Promise<readonly LostClaim[]> {
-      const { workerId, ...rest } = beat;
-      const reply = await run(
-        "beat",
-        [shardKeys(0).workers, ...claims.map((claim) => runKeys(claim.runId).run)],
-        [workerId, JSON.stringify(rest), ...claims.flatMap((claim) => [String(claim.epoch), claim.claimId])],
-      );
-      return reply.flatMap((entry) => {
-        const [place, kind, status] = (Array.isArray(entry) ? entry : []).map(String);
-        const claim = claims[Number(place)];
-        if (claim === undefined) return [];
-        return [
-          {
-            claim,
-            kind: kind === "pausing" ? ("pausing" as const) : ("fenced" as const),
-            status: status ?? "",
-          },
-        ];
-      });
-    },
+    beat: (beat: WorkerBeat, claims: readonly Claim[]) => beatOnce(run, beat, claims),
+    hold: (pool: ModelId, how: Hold) => holdPool(run, pool, how),
+    release: (pool: ModelId) => releasePool(run, pool),
+    holds: () => readHolds(redis),
 
     /** Writes events of many runs in one call; those of a lost claim are dropped. */
     async publish(events: readonly ClaimEvents[]): Promise<void> {
@@ -137,8 +124,23 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
     read: (id: RunId) => readRun(run, id),
     glance: (id: RunId) => glanceAt(redis, id),
     conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, id, from, to),
-    list: (status: RunStatus, page: { readonly limit: number; readonly before?: RunId | undefined }) =>
-      listRunIds(redis, status, page),
+    list: (status: RunStatus, page: ListPage) => listRunIds(redis, status, page),
+    countBatch: (id: string) => countBatch(redis, id),
+    batch: (id: string) => readBatch(redis, id),
+    setBatchBudget: (id: string, budget: Budget) => setBatchBudget(redis, id, budget),
     count: (status: RunStatus) => countRuns(redis, status),
+  };
+}
+
+/** Redis takes whole milliseconds only, and a script that it stops there would be half done. */
+function retentionOf(retentionMs: number | RetentionMs): RetentionMs {
+  const given =
+    typeof retentionMs === "number"
+      ? { succeeded: retentionMs, failed: retentionMs, cancelled: retentionMs }
+      : retentionMs;
+  return {
+    succeeded: Math.ceil(given.succeeded),
+    failed: Math.ceil(given.failed),
+    cancelled: Math.ceil(given.cancelled),
   };
 }

@@ -139,3 +139,68 @@ test("closing the queues leaves the connection to its owner", async () => {
   await own.close();
   expect(await connection.ping()).toBe("PONG");
 });
+
+describe("entries without a job are told apart from those that have one:", () => {
+  test("by the hash, and where it is left, by the lists; one by one or all at once", async () => {
+    await using bull = openBull(redis.url);
+    const { queues } = bull;
+    const connection = redis.connect();
+    for (const size of [3, 300]) {
+      const there = Array.from({ length: size }, () => entryOf());
+      const delayed = entryOf();
+      const never = Array.from({ length: size }, () => entryOf());
+      const listless = Array.from({ length: size }, () => entryOf());
+      const hashless = entryOf();
+      for (const entry of [...there, ...listless, hashless]) await queues.enqueue(entry);
+      await queues.enqueue(delayed, { delayMs: 60_000 });
+      const queue = queues.queueOf(ALPHA);
+      for (const { runId } of listless) await connection.lrem(queue.toKey("wait"), 0, `${runId}-1`);
+      await connection.del(queue.toKey(`${hashless.runId}-1`));
+      const all = [...never, ...there, delayed, hashless, ...listless];
+      expect(new Set(await queues.missing(all))).toEqual(new Set([...never, hashless, ...listless]));
+      expect(await queues.hashless(all)).toEqual([...never, hashless]);
+      await queue.obliterate({ force: true });
+    }
+  });
+
+  test("in each pool by itself, and nothing is asked for nothing", async () => {
+    await using bull = openBull(redis.url);
+    const [alpha, beta] = [entryOf(ALPHA), entryOf(BETA)];
+    await bull.queues.enqueue(alpha);
+    const misplaced = { ...alpha, pool: BETA };
+    expect(await bull.queues.missing([alpha, beta, misplaced])).toEqual([beta, misplaced]);
+    expect(await bull.queues.missing([])).toEqual([]);
+  });
+});
+
+test("the ids of all live jobs come by pages, waiting, prioritized, delayed and active", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  const entries = Array.from({ length: 1_500 }, () => entryOf());
+  await Promise.all(entries.map((entry) => queues.enqueue(entry)));
+  const others = [entryOf(), entryOf()];
+  await queues.enqueue(others[0] ?? entryOf(), { delayMs: 60_000 });
+  await queues.enqueue(others[1] ?? entryOf(), { priority: 5 });
+  const pages: string[][] = [];
+  for (let page = 0; page < 3; page += 1) pages.push([...(await queues.jobIds(ALPHA, page))]);
+  expect(pages.map((page) => page.length)).toEqual([1_002, 500, 0]);
+  expect(pages.flat().sort()).toEqual([...entries, ...others].map(({ runId }) => `${runId}-1`).sort());
+});
+
+test("a paused queue keeps its jobs where they are: counts and states are the same, for those that come too", async () => {
+  await using bull = openBull(redis.url);
+  const { queues } = bull;
+  const [before, during, urgent, later] = [entryOf(), entryOf(), entryOf(), entryOf()];
+  await queues.enqueue(before);
+  await queues.queueOf(ALPHA).pause();
+  await queues.enqueue(during);
+  await queues.enqueue(urgent, { priority: 1 });
+  await queues.enqueue(later, { delayMs: 60_000 });
+  const counts = { waiting: 2, prioritized: 1, delayed: 1, active: 0 };
+  expect(await queues.countsOf(ALPHA)).toEqual(counts);
+  for (const entry of [before, during, urgent, later]) expect(await queues.stateOf(entry)).toBe("present");
+  expect(await queues.missing([before, during, urgent, later])).toEqual([]);
+  expect((await queues.jobIds(ALPHA, 0)).length).toBe(4);
+  await queues.queueOf(ALPHA).resume();
+  expect(await queues.countsOf(ALPHA)).toEqual(counts);
+});

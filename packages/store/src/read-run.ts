@@ -1,6 +1,7 @@
 /** Reading runs: one with its phases, its conversation by pages, and lists by status. Reads change nothing. */
 import {
   type Item,
+  isLive,
   type ModelId,
   type Run,
   type RunId,
@@ -88,6 +89,14 @@ export async function glanceAt(redis: Redis, id: RunId): Promise<RunGlance | und
   };
 }
 
+export interface ListPage {
+  readonly limit: number;
+  /** Ids that come after this one. */
+  readonly before?: RunId | undefined;
+  /** Runs of this batch alone. */
+  readonly batch?: string | undefined;
+}
+
 /**
  * Ids of a status, newest first, that come after `before` in that order. Queued and running runs share an index
  * (a run goes between the two with every phase): those are told apart by the small set of the running ones.
@@ -95,8 +104,9 @@ export async function glanceAt(redis: Redis, id: RunId): Promise<RunGlance | und
 export async function listRunIds(
   redis: Redis,
   status: RunStatus,
-  options: { readonly limit: number; readonly before?: RunId | undefined },
+  options: ListPage,
 ): Promise<readonly RunId[]> {
+  if (options.batch !== undefined) return listOfBatch(redis, status, options, options.batch);
   if (status === "running") {
     const running = await redis.zrange(shardKeys(0).running, "0", "-1");
     const ids = running
@@ -105,15 +115,35 @@ export async function listRunIds(
       .filter((id) => options.before === undefined || id < options.before);
     return ids.slice(0, options.limit).map((id) => runIdSchema.parse(id));
   }
-  if (status !== "queued") return rangeOf(redis, status, options.limit, options.before);
+  if (status !== "queued") return rangeOf(redis, shardKeys(0).status, status, options.limit, options.before);
   const running = new Set(await redis.zrange(shardKeys(0).running, "0", "-1"));
   const queued: RunId[] = [];
   let { before } = options;
   for (;;) {
-    const page = await rangeOf(redis, "live", options.limit, before);
+    const page = await rangeOf(redis, shardKeys(0).status, "live", options.limit, before);
     queued.push(...page.filter((id) => !running.has(id)));
     before = page.at(-1);
     if (before === undefined || queued.length >= options.limit) return queued.slice(0, options.limit);
+  }
+}
+
+/** Runs of a batch that are queued and those that run are told apart by looking at each. */
+async function listOfBatch(
+  redis: Redis,
+  status: RunStatus,
+  options: ListPage,
+  batch: string,
+): Promise<readonly RunId[]> {
+  const index = `${shardKeys(0).batchPrefix}${batch}:runs`;
+  if (!isLive(status)) return rangeOf(redis, index, status, options.limit, options.before);
+  const found: RunId[] = [];
+  let { before } = options;
+  for (;;) {
+    const page = await rangeOf(redis, index, "live", options.limit, before);
+    const glances = await Promise.all(page.map((id) => redis.hget(runKeys(id).run, "status")));
+    found.push(...page.filter((_, place) => glances[place] === status));
+    before = page.at(-1);
+    if (before === undefined || found.length >= options.limit) return found.slice(0, options.limit);
   }
 }
 
@@ -128,13 +158,26 @@ export async function countRuns(redis: Redis, status: RunStatus): Promise<number
   return Math.max(0, live - running);
 }
 
+/** How many runs of a batch there are by status; queued counts those that run too. */
+export async function countBatch(redis: Redis, batch: string): Promise<Readonly<Record<string, number>>> {
+  const index = `${shardKeys(0).batchPrefix}${batch}:runs`;
+  const groups = ["live", "waiting", "succeeded", "failed", "cancelled"] as const;
+  const counts = await Promise.all(
+    groups.map((group) => redis.zlexcount(index, `[${group}/`, `[${group}/~`)),
+  );
+  return Object.fromEntries(
+    groups.map((group, place) => [group === "live" ? "queued" : group, counts[place] ?? 0]),
+  );
+}
+
 async function rangeOf(
   redis: Redis,
+  index: string,
   group: string,
   limit: number,
   before: RunId | undefined,
 ): Promise<readonly RunId[]> {
   const upper = before === undefined ? `[${group}/~` : `(${group}/${before}`;
-  const members = await redis.zrevrangebylex(shardKeys(0).status, upper, `[${group}/`, "LIMIT", 0, limit);
+  const members = await redis.zrevrangebylex(index, upper, `[${group}/`, "LIMIT", 0, limit);
   return members.map((member) => runIdSchema.parse(member.slice(group.length + 1)));
 }

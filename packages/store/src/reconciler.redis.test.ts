@@ -1,14 +1,10 @@
-import { jobIdOf } from "@baton/core";
-import type { Redis } from "ioredis";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { until } from "../../../test/support/until.ts";
 import type { QueueEntry } from "./create-run.ts";
-import { runKeys, shardKeys } from "./keys.ts";
+import type { Healed } from "./heal-log.ts";
+import { shardKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { type EnqueueOptions, PoolQueues } from "./pool-queues.ts";
-import { type Healed, Reconciler } from "./reconciler.ts";
-import { openBull } from "./testing/bull-rig.ts";
 import { dumpRedis } from "./testing/dump-redis.ts";
 import {
   ALPHA,
@@ -20,59 +16,25 @@ import {
   newOp,
   running,
   specOf,
-  systemIds,
   timePasses,
 } from "./testing/make-run.ts";
+import { ADD_GRACE_MS, LOCK_MS, openReconciler, type ReconcilerRig } from "./testing/reconciler-rig.ts";
 
 const redis = useRedis();
-const LOCK_MS = 4_000;
-const ADD_GRACE_MS = 1_000;
 let ledger: Ledger;
 beforeEach(() => {
   ledger = createLedger(redis.connect({ enableAutoPipelining: true }), { retentionMs: 0 });
 });
 
-/** Remembers the id of each job that was ever added. */
-class RecordingQueues extends PoolQueues {
-  readonly added: string[] = [];
-  override async enqueue(entry: QueueEntry, options?: EnqueueOptions): Promise<void> {
-    this.added.push(jobIdOf(entry.runId, entry.ticket));
-    await super.enqueue(entry, options);
-  }
-}
-
-/** A reconciler on the queues of a test; its clock stands still but for `passAfter`. */
-function rig() {
-  const added: RecordingQueues[] = [];
-  const bull = openBull(redis.url, (connection: Redis, onError: (error: Error) => void) => {
-    const queues = new RecordingQueues(connection, onError);
-    added.push(queues);
-    return queues;
-  });
-  let nowMs = systemIds.now();
-  const ids = { ...systemIds, now: () => nowMs };
-  const make = () =>
-    new Reconciler({ ledger, queues: bull.queues, ids, lockMs: LOCK_MS, addGraceMs: ADD_GRACE_MS });
-  const reconciler = make();
-  return {
-    bull,
-    queues: bull.queues,
-    make,
-    added: () => added[0]?.added ?? [],
-    /** Moves the reconciler's clock on, and lets it look. */
-    async passAfter(ms: number): Promise<readonly Healed[]> {
-      nowMs += ms;
-      return (await reconciler.pass()).healed;
-    },
-    [Symbol.asyncDispose]: () => bull[Symbol.asyncDispose](),
-  };
-}
+const rig = () => openReconciler(redis.url, ledger);
 
 describe("a queued run whose entry is missing gets a new one, after a grace and under a new ticket (R4):", () => {
-  async function expectHealed(look: ReturnType<typeof rig>, entry: QueueEntry) {
+  async function expectHealed(look: ReconcilerRig, entry: QueueEntry) {
+    // A deficit is noticed on two passes, and what is missing then is only suspected.
     expect(await look.passAfter(0), "one look is no proof").toEqual([]);
-    expect(await look.passAfter(ADD_GRACE_MS - 1), "within the grace").toEqual([]);
-    expect(await look.passAfter(1)).toEqual([
+    expect(await look.passAfter(1)).toEqual([]);
+    expect(await look.passAfter(ADD_GRACE_MS - 2), "within the grace").toEqual([]);
+    expect(await look.passAfter(2)).toEqual([
       { runId: entry.runId, pool: entry.pool, what: "entry_missing" },
     ]);
     const next = { ...entry, ticket: entry.ticket + 1 };
@@ -138,9 +100,9 @@ describe("a queued run whose entry is missing gets a new one, after a grace and 
     await using look = rig();
     const { runId } = await createQueued(ledger);
     const [one, two] = [look.make(), look.make()];
-    await Promise.all([one.pass(), two.pass()]);
-    await look.passAfter(ADD_GRACE_MS);
-    const reports = await Promise.all([one.pass(), two.pass()]);
+    await Promise.all([one.pass(look.now), two.pass(look.now)]);
+    const later = look.now + ADD_GRACE_MS;
+    const reports = await Promise.all([one.pass(later), two.pass(later)]);
     expect(reports.flatMap(({ healed }) => healed)).toHaveLength(1);
     expect(look.added()).toEqual([`${runId}-2`]);
   });
@@ -176,6 +138,7 @@ describe("a running run whose job is gone:", () => {
     expect(await look.passAfter(LOCK_MS / 2)).toEqual([]);
     await look.queues.queueOf(ALPHA).obliterate({ force: true });
     expect(await look.passAfter(LOCK_MS / 2)).toEqual([]);
+    expect(await look.passAfter(LOCK_MS / 2), "suspected anew").toEqual([]);
     expect(await look.passAfter(LOCK_MS)).toHaveLength(1);
   });
 
@@ -251,42 +214,179 @@ test("200 healthy runs, waiting, delayed, prioritized and active, are never touc
   gate.resolve();
 });
 
-test("a pool that lost all of its jobs long ago is swept whole within three passes", async () => {
+test("a pool that lost all of its jobs long ago is swept whole within four passes", async () => {
   await using look = rig();
-  const entries = await Promise.all(Array.from({ length: 1_200 }, () => createQueued(ledger)));
-  // Older than what each pass looks at first.
+  const entries = await Promise.all(Array.from({ length: 2_300 }, () => createQueued(ledger)));
+  // Older than what each pass looks at first, and all of one moment, which is more than a page holds.
   await ledger.redis.zadd(shardKeys(0).live, ...entries.flatMap(({ runId }) => [1, runId]));
   const healed: Healed[] = [];
-  // The first sees a slice and the deficit, the second the rest, the third heals what the second suspected.
-  for (let pass = 0; pass < 3; pass += 1) {
+  // The first suspects them, the others heal, so many a pass.
+  for (let pass = 0; pass < 4; pass += 1) {
     healed.push(...(await look.passAfter(ADD_GRACE_MS)));
   }
-  expect(new Set(healed.map(({ runId }) => runId)).size).toBe(1_200);
-  expect((await look.queues.countsOf(ALPHA)).waiting).toBe(1_200);
+  expect(new Set(healed.map(({ runId }) => runId)).size).toBe(2_300);
+  expect((await look.queues.countsOf(ALPHA)).waiting).toBe(2_300);
 });
 
-test("a run that is gone leaves no trace in the deadlines", async () => {
-  await using look = rig();
-  const { runId } = await createQueued(ledger, { timeoutMs: 60_000 });
-  await timePasses(ledger.redis, runId, "deadline");
-  await ledger.redis.del(...Object.values(runKeys(runId)));
-  expect(await look.passAfter(0)).toEqual([]);
-  expect(await ledger.redis.zcard(shardKeys(0).deadlines)).toBe(0);
+describe("once the first round is over, what is lost shows within seconds:", () => {
+  /** Passes a second apart until something is healed; returns it and how many seconds went by. */
+  async function secondsUntilHealed(look: ReconcilerRig, withinS: number) {
+    for (let seconds = 1; seconds <= withinS; seconds += 1) {
+      const healed = await look.passAfter(1_000);
+      if (healed.length > 0) return { healed, seconds };
+    }
+    throw new Error(`nothing was healed within ${withinS} s`);
+  }
+
+  /** A job of no run that lives, which hides a missing one from the counts. */
+  async function addStaleJob(look: ReconcilerRig) {
+    const stale = await createQueued(ledger);
+    await look.queues.enqueue(stale);
+    await ledger.cancel(stale.runId, newOp());
+  }
+
+  /** As if the entry had been made long ago, so that only counts and rounds find it. */
+  const age = (...entries: readonly QueueEntry[]) =>
+    ledger.redis.zadd(shardKeys(0).live, ...entries.flatMap(({ runId }) => [1, runId]));
+
+  test("a new entry without its job, although stale jobs hide it from the counts", async () => {
+    await using look = rig();
+    await look.settle();
+    for (let count = 0; count < 3; count += 1) await addStaleJob(look);
+    const lost = await createQueued(ledger);
+    const { healed, seconds } = await secondsUntilHealed(look, 5);
+    expect(healed).toEqual([{ runId: lost.runId, pool: ALPHA, what: "entry_missing" }]);
+    expect(seconds).toBeLessThanOrEqual(3);
+  });
+
+  test("a handoff without its job, whose old job is still there", async () => {
+    await using look = rig();
+    await look.settle();
+    const { claim } = await running(ledger);
+    await look.queues.enqueue(claim);
+    await ledger.commit(claim, commitOf(1, { kind: "handoff", pool: BETA }));
+    await age(claim);
+    const { healed, seconds } = await secondsUntilHealed(look, 5);
+    expect(healed).toEqual([{ runId: claim.runId, pool: BETA, what: "entry_missing" }]);
+    expect(seconds).toBeLessThanOrEqual(3);
+  });
+
+  test("an old entry whose job is gone, and the jobs of a queue that was obliterated", async () => {
+    await using look = rig();
+    const entries = await Promise.all(Array.from({ length: 30 }, () => createQueued(ledger)));
+    for (const entry of entries) await look.queues.enqueue(entry);
+    await age(...entries);
+    await look.settle();
+    await (await look.queues.queueOf(ALPHA).getJob(`${entries[7]?.runId}-1`))?.remove();
+    const one = await secondsUntilHealed(look, 5);
+    expect(one.healed).toEqual([{ runId: entries[7]?.runId, pool: ALPHA, what: "entry_missing" }]);
+    await look.queues.queueOf(ALPHA).obliterate({ force: true });
+    const all = await secondsUntilHealed(look, 5);
+    expect(all.healed).toHaveLength(30);
+    expect(Math.max(one.seconds, all.seconds)).toBeLessThanOrEqual(4);
+  });
+
+  test("a delayed job, and it keeps its time", async () => {
+    await using look = rig();
+    const late = await createQueued(ledger, { delayMs: 600_000 });
+    await look.queues.enqueue(late, { delayMs: 600_000 });
+    await age(late);
+    await look.settle();
+    await (await look.queues.queueOf(ALPHA).getJob(`${late.runId}-1`))?.remove();
+    const { healed } = await secondsUntilHealed(look, 5);
+    expect(healed).toEqual([{ runId: late.runId, pool: ALPHA, what: "entry_missing" }]);
+    const [job] = await look.queues.queueOf(ALPHA).getDelayed();
+    expect(job?.id).toBe(`${late.runId}-2`);
+    // By Redis' time, which the test has moved on by a few seconds.
+    expect(job?.delay).toBeGreaterThan(580_000);
+    expect((await ledger.glance(late.runId))?.notBefore).toBeGreaterThan(Date.now() + 580_000);
+  });
+
+  test("a running run without a job", async () => {
+    await using look = rig();
+    await look.settle();
+    const { claim } = await running(ledger);
+    await age(claim);
+    const { healed, seconds } = await secondsUntilHealed(look, 9);
+    expect(healed).toEqual([{ runId: claim.runId, pool: ALPHA, what: "claim_lost" }]);
+    expect(seconds).toBeGreaterThanOrEqual(LOCK_MS / 1_000);
+    expect(seconds).toBeLessThanOrEqual(LOCK_MS / 1_000 + 3);
+  });
+
+  test("what stale jobs hide is found by the next round, a minute later", async () => {
+    await using look = rig();
+    for (let count = 0; count < 3; count += 1) await addStaleJob(look);
+    await look.settle();
+    const lost = await createQueued(ledger);
+    await age(lost);
+    for (let pass = 0; pass < 10; pass += 1) expect(await look.passAfter(1_000)).toEqual([]);
+    const { healed } = await secondsUntilHealed(look, 60);
+    expect(healed).toEqual([{ runId: lost.runId, pool: ALPHA, what: "entry_missing" }]);
+  });
+
+  test("an entry whose job has lost its hash is found by the next round, although its id is in the list", async () => {
+    await using look = rig();
+    const entry = await createQueued(ledger);
+    await look.queues.enqueue(entry);
+    await look.settle();
+    await ledger.redis.del(look.queues.queueOf(ALPHA).toKey(`${entry.runId}-1`));
+    const { healed } = await secondsUntilHealed(look, 70);
+    expect(healed).toEqual([{ runId: entry.runId, pool: ALPHA, what: "entry_missing" }]);
+  });
+
+  test("what a clock that was set back makes of it: it is suspected anew, and healed by the new time", async () => {
+    await using look = rig();
+    const lost = await createQueued(ledger);
+    await look.passAfter(0);
+    expect(await look.passAfter(-1_000_000)).toEqual([]);
+    const { healed, seconds } = await secondsUntilHealed(look, 5);
+    expect(healed).toEqual([{ runId: lost.runId, pool: ALPHA, what: "entry_missing" }]);
+    expect(seconds).toBeLessThanOrEqual(3);
+  });
 });
 
-test("runs whose retention has passed leave the lists, all of them within a few passes", async () => {
+test("a paused queue's jobs are all there: nothing is missed while it is paused, and nothing when it goes on", async () => {
   await using look = rig();
-  const kept = await createQueued(ledger);
-  await look.queues.enqueue(kept);
-  const ended = await Promise.all(Array.from({ length: 500 }, () => createQueued(ledger)));
-  await Promise.all(ended.map(({ runId }) => ledger.cancel(runId, newOp())));
-  await ledger.redis.del(...ended.slice(1).map(({ runId }) => runKeys(runId).run));
-  for (let pass = 0; pass < 3; pass += 1) await look.passAfter(0);
-  expect(await ledger.count("cancelled")).toBe(1);
-  expect(await ledger.list("cancelled", { limit: 10 })).toEqual([ended[0]?.runId]);
-  expect(await ledger.list("queued", { limit: 10 })).toEqual([kept.runId]);
-  // The index grows and shrinks while it is swept; the sweep begins anew at its end.
-  await ledger.redis.del(...ended.slice(0, 1).map(({ runId }) => runKeys(runId).run));
-  for (let pass = 0; pass < 2; pass += 1) await look.passAfter(0);
-  expect(await ledger.count("cancelled")).toBe(0);
+  const queue = look.queues.queueOf(ALPHA);
+  const before = await createQueued(ledger);
+  await look.queues.enqueue(before);
+  await queue.pause();
+  await look.queues.enqueue(await createQueued(ledger));
+  await look.queues.enqueue(await createQueued(ledger), { priority: 4 });
+  for (const ms of [0, ADD_GRACE_MS, ADD_GRACE_MS, 61_000, ADD_GRACE_MS]) {
+    expect(await look.passAfter(ms)).toEqual([]);
+  }
+  await queue.resume();
+  for (const ms of [0, ADD_GRACE_MS, ADD_GRACE_MS]) expect(await look.passAfter(ms)).toEqual([]);
+  expect(look.added()).toHaveLength(3);
+});
+
+test("a deficit that no missing entry explains is not swept for again and again", async () => {
+  await using look = rig();
+  await look.queues.enqueue(await createQueued(ledger));
+  await look.settle();
+  // Too high a count: it asks for a sweep, which finds nothing.
+  await ledger.redis.hincrby(shardKeys(0).backlog, ALPHA, 3);
+  const sweeps = async (passes: number): Promise<number> => {
+    let count = 0;
+    const { getRanges } = look.queues.queueOf(ALPHA);
+    const queue = look.queues.queueOf(ALPHA);
+    queue.getRanges = (types, from, to, asc) => {
+      if (from === 0) count += 1;
+      return getRanges.call(queue, types, from, to, asc);
+    };
+    for (let pass = 0; pass < passes; pass += 1) {
+      await look.passAfter(100);
+      // Something moves all the time, so that the count cannot be corrected.
+      await createQueued(ledger, { pool: BETA }).then((entry) => look.queues.enqueue(entry));
+    }
+    queue.getRanges = getRanges;
+    return count;
+  };
+  expect(await sweeps(40), "four seconds").toBe(1);
+  // More is missing than then: at once.
+  await look.queues.queueOf(ALPHA).obliterate({ force: true });
+  const healed: Healed[] = [];
+  for (let pass = 0; pass < 4; pass += 1) healed.push(...(await look.passAfter(500)));
+  expect(healed.filter(({ what }) => what !== "backlog")).toMatchObject([{ what: "entry_missing" }]);
 });

@@ -1,37 +1,41 @@
 /**
- * The reconciler keeps R4: every run that is queued or running has a live queue entry. It never adds an id
- * again: it requeues by compare and set, so that ticket and epoch rise, and a new job follows.
+ * The reconciler keeps R4: every run that is queued or running has a live queue entry. It runs in every process of
+ * workers and works in one, the leader (leader.ts); to follow costs one small call a turn.
  *
- * Each pass looks at
- *   1. deadlines that have passed,
- *   2. entries that are younger than half a minute, where commits without their job show first,
- *   3. pools whose ledger backlog exceeds what their queue holds on two passes: those are swept,
- *   4. a slice of everything, by a cursor,
- *   5. a slice of the status index, from which runs go whose retention has passed.
+ * A pass, in this order:
+ *   1. runs past their deadline fail;
+ *   2. runs whose entry looked missing are looked at again, and queued again if it still is (entry-suspects.ts);
+ *   3. entries that have just become a second old are looked at once: commits whose job was lost show here first;
+ *   4. what the ledger says that pools have is compared with what their queues hold (backlog-watch.ts): a deficit on
+ *      two passes starts a round through all live runs at once; without one, a round goes on slowly (entry-round.ts),
+ *      and finds what stale jobs hide from the counts;
+ *   5. runs past their retention leave the indexes (due-runs.ts);
+ *   6. the indexes are held against the records, a little at a time (index-audit.ts).
  *
- * An entry that BullMQ does not know is only suspected at first: its job may be on its way (the add follows the
- * commit), or its worker may be just finishing. It is requeued when it is still missing, unchanged, on a later
- * look: a grace for queued runs, a lock's duration for running ones.
+ * When all is well, the cost of a pass hardly grows with the number of runs: what does grow is spread over minutes. All
+ * that changes a run compares first, so two leaders for a moment are harmless. One step that fails, or one record that
+ * cannot be read, keeps no other from its turn.
  */
-import {
-  type IdSource,
-  isTerminal,
-  type ModelId,
-  newOperationId,
-  type RunId,
-  runIdSchema,
-} from "@baton/core";
-import type { Redis } from "ioredis";
-import { runKeys, shardKeys } from "./keys.ts";
+import { type IdSource, type ModelId, type RunId, runIdSchema } from "@baton/core";
+import { BacklogWatch } from "./backlog-watch.ts";
+import { failOverdue, forgetExpired } from "./due-runs.ts";
+import { type BacklogCount, EntryRound } from "./entry-round.ts";
+import { EntrySuspects } from "./entry-suspects.ts";
+import { glanceRuns } from "./glance-runs.ts";
+import { type Healed, writePass } from "./heal-log.ts";
+import { IndexAudit } from "./index-audit.ts";
+import { shardKeys } from "./keys.ts";
+import { Leader } from "./leader.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PoolQueues } from "./pool-queues.ts";
-import type { RunGlance } from "./read-run.ts";
-import { readBacklog } from "./registry.ts";
+import { defineScripts, type RunScript } from "./scripts.ts";
 
 export interface ReconcilerOptions {
   readonly ledger: Ledger;
   readonly queues: PoolQueues;
   readonly ids: IdSource;
+  /** Who would lead: an id that no other process has, and where it runs. */
+  readonly identity: { readonly id: string; readonly host: string };
   /** Duration of BullMQ's lock, in milliseconds: how long a running run may look lost while it is not. */
   readonly lockMs: number;
   /** How long a commit's job may be on its way, in milliseconds. */
@@ -39,165 +43,200 @@ export interface ReconcilerOptions {
   readonly onHealed?: (healed: Healed) => void;
 }
 
-export interface Healed {
-  readonly runId: RunId;
-  readonly pool: ModelId;
-  readonly what: "entry_missing" | "claim_lost" | "deadline";
-}
-
 export interface PassReport {
-  readonly looked: number;
   readonly healed: readonly Healed[];
+  /** Runs whose retention has passed, and that left the indexes. */
+  readonly forgotten: number;
 }
 
-const YOUNG_MS = 30_000;
-const YOUNG_MAX = 2_000;
-const SLICE = 500;
-const SWEEP = 5_000;
-const LOOKS_AT_ONCE = 100;
-const EXPIRED_MAX = 200;
-const INDEX_SLICE = 200;
-const SUSPECTS_MAX = 50_000;
 const ADD_GRACE_MS = 1_000;
+/** The age at which an entry is looked at once, and how far back a new leader looks. */
+const YOUNG_MS = 1_000;
+const YOUNG_MS_MAX = 30_000;
+const YOUNG_A_PASS_MAX = 1_000;
+/** Between two rounds, and for each live run: so that a round takes the same small share of a core at any size. */
+const ROUND_PAUSE_MS = 60_000;
+const ROUND_PAUSE_A_RUN_MS = 0.6;
+/** With so few live runs every round is exact; with more, every tenth is, and each that a deficit asked for. */
+const ALWAYS_EXACT_MAX = 2_000;
+const EXACT_EVERY = 10;
+/** Runs and job ids of a step. An exact round goes slower, because it costs more. */
+const QUICK_STEP = 10_000;
+const EXACT_STEP = 500;
+const URGENT_STEP = 20_000;
+const CORRUPT_TOLD_MAX = 1_000;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  readonly #redis: Redis;
-  /** First time that an entry looked missing, by its exact fence. */
-  readonly #suspects = new Map<string, number>();
-  #deficits: ReadonlySet<ModelId> = new Set();
-  /** How far the slow sweep has come in `live`, by rank. */
-  #cursor = 0;
-  /** How far it has come in the status index: the last member that was looked at. */
-  #indexed = "-";
+  readonly #run: RunScript;
+  readonly #leader: Leader;
+  readonly #suspects: EntrySuspects;
+  readonly #watch: BacklogWatch;
+  readonly #audit: IndexAudit;
+  /** The round that is under way; `missed` counts the runs that it found without a job. */
+  #round: { readonly steps: EntryRound; readonly urgent: boolean; missed: number } | undefined;
+  #nextRoundAt = 0;
+  #rounds = 1;
+  /** By how much a count is wrong, and the walk along the records that must end well before it is corrected. */
+  #wrongCounts = new Map<ModelId, { readonly difference: number; readonly walk: number }>();
+  #lookedUntil = 0;
+  #lastPassAt = 0;
+  /** Corrupt records are told once. */
+  readonly #told = new Set<RunId>();
 
   constructor(options: ReconcilerOptions) {
+    const { ledger, queues, ids, lockMs, addGraceMs = ADD_GRACE_MS } = options;
     this.#options = options;
-    this.#redis = options.ledger.redis;
+    this.#run = defineScripts(ledger.redis);
+    this.#leader = new Leader(this.#run, options.identity.id);
+    this.#suspects = new EntrySuspects({ ledger, queues, run: this.#run, ids, lockMs, addGraceMs });
+    this.#watch = new BacklogWatch(ledger.redis, queues);
+    this.#audit = new IndexAudit(ledger.redis, this.#run);
   }
 
-  async pass(): Promise<PassReport> {
+  /** A pass, if this process leads; called about once a second. */
+  async turn(): Promise<PassReport | undefined> {
+    const { leads, now } = await this.#leader.hold();
+    if (leads) return this.pass(now);
+    // What was seen before another one led is old.
+    this.#forgetAll();
+    return undefined;
+  }
+
+  /** Gives the lead back. */
+  async release(): Promise<void> {
+    await this.#leader.release();
+  }
+
+  /** One pass at `now`, Redis' time in milliseconds. Throws when a step did, after all of them had their turn. */
+  async pass(now: number): Promise<PassReport> {
+    const { ledger, identity, ids, onHealed } = this.#options;
+    const startedAt = ids.now();
+    // Redis' clock was set back, or another Redis took over: ages that were measured by it mean nothing now.
+    if (now < this.#lastPassAt) this.#forgetAll();
+    this.#lastPassAt = now;
+    const found: Healed[] = [];
+    const errors: unknown[] = [];
+    let forgotten = 0;
+    const steps: (() => Promise<readonly Healed[]>)[] = [
+      () => failOverdue({ ledger, run: this.#run, audit: this.#audit, inTheWay: this.#told.size }, now),
+      () => this.#suspects.lookAgain(now),
+      () => this.#lookAtYoung(now),
+      () => this.#lookAtAll(now),
+      async () => {
+        forgotten = await forgetExpired(ledger, this.#run, now);
+        return [];
+      },
+      () => this.#audit.step(now),
+    ];
+    for (const step of steps) {
+      try {
+        found.push(...(await step()));
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    const healed = found.filter((one) => this.#isNews(one));
+    for (const one of healed) onHealed?.(one);
+    // A Redis that is full refuses it: what was healed is told here in any case.
+    const note = { ...identity, at: now, ms: ids.now() - startedAt };
+    await writePass(ledger.redis, note, healed).catch((error: unknown) => errors.push(error));
+    if (errors.length > 0) throw new AggregateError(errors, `${errors.length} steps of a pass failed`);
+    return { healed, forgotten };
+  }
+
+  async #lookAtYoung(now: number): Promise<readonly Healed[]> {
+    const { ledger, queues } = this.#options;
+    const [from, to] = [Math.max(this.#lookedUntil, now - YOUNG_MS_MAX), now - YOUNG_MS];
+    if (to <= from) return [];
+    const { live } = shardKeys(0);
+    const members = await ledger.redis.zrangebyscore(live, `(${from}`, to, "LIMIT", 0, YOUNG_A_PASS_MAX);
+    this.#lookedUntil = to;
+    // What is no run id is the business of the rounds.
+    const ids = members.flatMap((member) => runIdSchema.safeParse(member).data ?? []);
+    const glances = await glanceRuns(this.#run, ids);
+    const runs = glances.flatMap((glance) => (glance.kind === "live" ? [glance.run] : []));
+    // A job that was lost on its way left no hash; a look into the lists would cost as much as they are long.
+    const entries = runs.map((run) => ({ runId: run.id, ticket: run.ticket, pool: run.pool, run }));
+    const hashless = await queues.hashless(entries);
+    await this.#suspects.suspect(
+      hashless.map(({ run }) => run),
+      now,
+    );
+    return [];
+  }
+
+  /** Starts a round when one is due, and goes on with the one that is under way. */
+  async #lookAtAll(now: number): Promise<readonly Healed[]> {
+    const { redis } = this.#options.ledger;
+    const size = await redis.zcard(shardKeys(0).live);
+    const deficient = await this.#watch.isDeficient(now, this.#suspects.size);
+    if (deficient && this.#round?.urgent !== true) this.#round = this.#newRound(now, size, true);
+    if (this.#round === undefined && now >= this.#nextRoundAt) this.#round = this.#newRound(now, size, false);
+    const round = this.#round;
+    if (round === undefined) return [];
+
+    const pace = round.steps.isExact ? EXACT_STEP : QUICK_STEP;
+    const step = await round.steps.step(round.urgent ? URGENT_STEP : pace, now);
+    round.missed += await this.#suspects.suspect(step.missed, now);
+    const healed = [
+      ...(await this.#audit.removeGarbage("live", step.garbage)),
+      ...(await this.#audit.repair(step.misplaced)),
+      ...step.corrupt.map((runId): Healed => ({ what: "corrupt", runId })),
+    ];
+    if (!round.steps.isOver) return healed;
+    this.#round = undefined;
+    this.#nextRoundAt = now + Math.max(ROUND_PAUSE_MS, size * ROUND_PAUSE_A_RUN_MS);
+    if (round.urgent) this.#watch.swept(round.missed, now);
+    // More runs than jobs, and each run that is listed has its job: then the lists may be wrong.
+    if (round.urgent && round.missed === 0) this.#audit.hurry();
+    if (!round.steps.isExact) return healed;
+    return [...healed, ...(await this.#correct(await round.steps.wrongCounts()))];
+  }
+
+  #newRound(now: number, size: number, urgent: boolean) {
+    const { ledger, queues } = this.#options;
+    const exact = urgent || size <= ALWAYS_EXACT_MAX || this.#rounds % EXACT_EVERY === 0;
+    if (!urgent) this.#rounds += 1;
+    const steps = new EntryRound({ redis: ledger.redis, run: this.#run, queues, now, exact });
+    return { steps, urgent, missed: 0 };
+  }
+
+  /**
+   * Corrects the counts that two rounds found wrong by the same difference, with a whole walk along the records in
+   * between that found nothing out of step: a run that `live` has lost would look like a wrong count too.
+   */
+  async #correct(wrong: readonly BacklogCount[]): Promise<readonly Healed[]> {
+    const before = this.#wrongCounts;
+    this.#wrongCounts = new Map();
     const healed: Healed[] = [];
-    await this.#expireDeadlines(healed);
-    const ids = new Set<RunId>([...(await this.#young()), ...(await this.#slice())]);
-    const seen = new Set<string>();
-    const waiting = [...ids];
-    while (waiting.length > 0) {
-      const some = waiting.splice(0, LOOKS_AT_ONCE);
-      await Promise.all(some.map((id) => this.#look(id, seen, healed)));
+    for (const { pool, seen, actual } of wrong) {
+      const known = before.get(pool);
+      if (known === undefined || known.difference !== actual - seen) {
+        this.#wrongCounts.set(pool, { difference: actual - seen, walk: this.#audit.hurry() });
+        continue;
+      }
+      this.#wrongCounts.set(pool, known);
+      if (!this.#audit.hasSeenAllWell(known.walk)) continue;
+      const [did] = await this.#run("recount", [shardKeys(0).backlog], [pool, String(seen), String(actual)]);
+      if (did === "corrected") healed.push({ what: "backlog", pool, detail: `${seen} instead of ${actual}` });
     }
-    // What was not missing any more on this pass is no suspect.
-    for (const mark of this.#suspects.keys())
-      if (!seen.has(mark) && this.#looked(mark, ids)) this.#suspects.delete(mark);
-    await this.#forgetExpired();
-    for (const one of healed) this.#options.onHealed?.(one);
-    return { looked: ids.size, healed };
+    return healed;
   }
 
-  async #expireDeadlines(healed: Healed[]): Promise<void> {
-    const due = await this.#redis.zrangebyscore(
-      shardKeys(0).deadlines,
-      "-inf",
-      this.#options.ids.now(),
-      "LIMIT",
-      0,
-      EXPIRED_MAX,
-    );
-    for (const member of due) {
-      const id = runIdSchema.parse(member);
-      const glance = await this.#options.ledger.glance(id);
-      const reply = await this.#options.ledger.expire(id);
-      if (reply.kind === "done" && glance !== undefined)
-        healed.push({ runId: id, pool: glance.pool, what: "deadline" });
-    }
+  #isNews({ what, runId }: Healed): boolean {
+    if (what !== "corrupt" || runId === undefined) return true;
+    if (this.#told.has(runId)) return false;
+    if (this.#told.size >= CORRUPT_TOLD_MAX) this.#told.clear();
+    this.#told.add(runId);
+    return true;
   }
 
-  /** The keys of a run expire by themselves, its place in the index does not. An id never comes back. */
-  async #forgetExpired(): Promise<void> {
-    const { status } = shardKeys(0);
-    const members = await this.#redis.zrangebylex(status, this.#indexed, "+", "LIMIT", 0, INDEX_SLICE);
-    const last = members.at(-1);
-    this.#indexed = last === undefined || members.length < INDEX_SLICE ? "-" : `(${last}`;
-    const there = await Promise.all(
-      members.map((member) => {
-        const id = runIdSchema.parse(member.slice(member.indexOf("/") + 1));
-        return this.#redis.exists(runKeys(id).run);
-      }),
-    );
-    const gone = members.filter((_, place) => there[place] === 0);
-    if (gone.length > 0) await this.#redis.zrem(status, ...gone);
-  }
-
-  /** Fresh entries, newest first, and those that are suspected already. */
-  async #young(): Promise<readonly RunId[]> {
-    const since = this.#options.ids.now() - YOUNG_MS;
-    const members = await this.#redis.zrevrangebyscore(
-      shardKeys(0).live,
-      "+inf",
-      since,
-      "LIMIT",
-      0,
-      YOUNG_MAX,
-    );
-    const suspected = [...this.#suspects.keys()].map((mark) => mark.slice(0, mark.indexOf(" ")));
-    return [...members, ...suspected].map((member) => runIdSchema.parse(member));
-  }
-
-  /** The next slice of everything; a large one while some pool lacks jobs. */
-  async #slice(): Promise<readonly RunId[]> {
-    const size = (await this.#isDeficient()) ? SWEEP : SLICE;
-    const last = String(this.#cursor + size - 1);
-    const members = await this.#redis.zrange(shardKeys(0).live, String(this.#cursor), last);
-    this.#cursor = members.length < size ? 0 : this.#cursor + size;
-    return members.map((member) => runIdSchema.parse(member));
-  }
-
-  /** Whether some pool had fewer jobs than the ledger says, on this pass and on the last. */
-  async #isDeficient(): Promise<boolean> {
-    const backlog = await readBacklog(this.#redis);
-    const lacking = new Set<ModelId>();
-    for (const [pool, expected] of backlog) {
-      if (expected <= 0) continue;
-      const counts = await this.#options.queues.countsOf(pool);
-      if (counts.waiting + counts.prioritized + counts.delayed + counts.active < expected) lacking.add(pool);
-    }
-    const twice = [...lacking].some((pool) => this.#deficits.has(pool));
-    this.#deficits = lacking;
-    return twice;
-  }
-
-  async #look(id: RunId, seen: Set<string>, healed: Healed[]): Promise<void> {
-    const glance = await this.#options.ledger.glance(id);
-    if (glance === undefined || isTerminal(glance.status) || glance.status === "waiting") return;
-    const state = await this.#options.queues.stateOf({ runId: id, ticket: glance.ticket, pool: glance.pool });
-    if (state === "present") return;
-    const mark = `${id} ${glance.ticket} ${glance.epoch} ${glance.claimId}`;
-    seen.add(mark);
-    const now = this.#options.ids.now();
-    const since = this.#suspects.get(mark);
-    if (since === undefined) {
-      if (this.#suspects.size < SUSPECTS_MAX) this.#suspects.set(mark, now);
-      return;
-    }
-    const grace =
-      glance.status === "running" ? this.#options.lockMs : (this.#options.addGraceMs ?? ADD_GRACE_MS);
-    if (now - since < grace) return;
-    this.#suspects.delete(mark);
-    await this.#requeue(glance, healed);
-  }
-
-  async #requeue(glance: RunGlance, healed: Healed[]): Promise<void> {
-    const { id, ticket, epoch, claimId, status } = glance;
-    if (status !== "queued" && status !== "running") return;
-    const op = newOperationId(this.#options.ids);
-    const reply = await this.#options.ledger.requeue(id, op, { status, ticket, epoch, claimId });
-    if (reply.kind !== "done" || reply.entry === undefined) return;
-    const delayMs = Math.max(0, (glance.notBefore ?? 0) - this.#options.ids.now());
-    await this.#options.queues.enqueue(reply.entry, { delayMs, priority: glance.priority });
-    healed.push({ runId: id, pool: glance.pool, what: status === "queued" ? "entry_missing" : "claim_lost" });
-  }
-
-  #looked(mark: string, ids: ReadonlySet<RunId>): boolean {
-    return ids.has(runIdSchema.parse(mark.slice(0, mark.indexOf(" "))));
+  #forgetAll(): void {
+    this.#suspects.clear();
+    this.#round = undefined;
+    this.#wrongCounts = new Map();
+    this.#lookedUntil = 0;
+    this.#nextRoundAt = 0;
   }
 }

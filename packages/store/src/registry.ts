@@ -2,8 +2,8 @@
 import { type ModelId, modelIdSchema } from "@baton/core";
 import type { Redis } from "ioredis";
 import { z } from "zod";
+import type { WorkerBeat } from "./beat.ts";
 import { shardKeys } from "./keys.ts";
-import type { WorkerBeat } from "./ledger.ts";
 
 /** A worker that was silent for so long is taken for dead. */
 export const WORKER_SILENCE_MS_MAX = 5_000;

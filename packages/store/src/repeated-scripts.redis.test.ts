@@ -1,6 +1,7 @@
 import { newClaimId } from "@baton/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
+import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { scriptNames } from "./scripts.ts";
 import { dumpRedis } from "./testing/dump-redis.ts";
@@ -108,6 +109,7 @@ describe("a script that is sent twice has the effect of once, and its second rep
       cacheWriteTokens: 0,
       outputTokens: 3,
       reasoningTokens: 0,
+      costUsd: 0.001,
     };
     const reply = await ledger.append(claim, {
       length: 1,
@@ -116,13 +118,14 @@ describe("a script that is sent twice has the effect of once, and its second rep
       events: [{ type: "notice", epoch: 2, phase: 0, code: "c", message: "m" }],
     });
     expect(reply).toEqual({ kind: "duplicate", length: 3, pausing: false });
-    expect((await ledger.read(claim.runId))?.run).toMatchObject({ items: 3, turns: 1, usage: phaseUsage });
+    const { costUsd, ...usage } = phaseUsage;
+    expect((await ledger.read(claim.runId))?.run).toMatchObject({ items: 3, turns: 1, usage, costUsd });
   });
 
   const outcomes: readonly Outcome[] = [
     { kind: "handoff", pool: BETA },
-    { kind: "requeue", delayMs: 0, tries: 1 },
-    { kind: "requeue", delayMs: 60_000, tries: 2 },
+    { kind: "requeue", delayMs: 0, tries: { failures: 1, rateLimits: 0 } },
+    { kind: "requeue", delayMs: 60_000, tries: { failures: 2, rateLimits: 0 } },
     { kind: "wait", reason: "approval" },
     { kind: "succeeded" },
     { kind: "failed", code: "refusal", message: "no" },
@@ -191,10 +194,32 @@ describe("a script that is sent twice has the effect of once, and its second rep
     });
   });
 
-  test("beat, publish and read", async () => {
+  test("hold, beat, publish and read", async () => {
     const { claim } = await running(ledger);
-    expect(await ledger.beat(BEAT, [claim])).toEqual([]);
+    await ledger.hold(BETA, { kind: "paused" });
+    expect([...(await ledger.beat(BEAT, [claim])).holds]).toEqual([[BETA, Number.POSITIVE_INFINITY]]);
+    await ledger.release(BETA);
+    expect((await ledger.beat(BEAT, [claim])).lost).toEqual([]);
     await ledger.publish([{ claim, events: [{ type: "text", epoch: 2, phase: 0, text: "x" }] }]);
+  });
+
+  test("lead, glance, audit, recount and forget", async () => {
+    const { claim } = await running(ledger, { timeoutMs: 60_000 });
+    const { expiries, live, running: index, backlog } = shardKeys(0);
+    const key = runKeys(claim.runId).run;
+    for (const lease of ["60000", "0"]) await twice.run("lead", [reconcilerKeys(0).leader], ["w1", lease]);
+    expect(await twice.run("glance", [key], ["status"])).toEqual([["running"]]);
+    await ledger.redis.zrem(live, claim.runId);
+    await ledger.redis.zrem(index, claim.runId);
+    expect(await twice.run("audit", [key], ["repair", "failed"])).toEqual([]);
+    expect(await twice.run("recount", [backlog], [ALPHA, "1", "5"])).toEqual(["moved"]);
+    await ledger.cancel(claim.runId, newOp());
+    expect(await ledger.redis.zcard(expiries)).toBe(1);
+    // It has time left; then it is gone.
+    expect(await twice.run("forget", [key], [""])).toEqual([0]);
+    await ledger.redis.del(key);
+    await twice.run("forget", [key], [""]);
+    expect(await ledger.redis.zcard(expiries)).toBe(0);
   });
 });
 
@@ -240,7 +265,7 @@ describe("a script that arrives again after the run moved on changes nothing (R1
       () =>
         ledger.commit(
           { ...entry, epoch: 2, claimId: options.claimId },
-          commitOf(1, { kind: "requeue", delayMs: 0, tries: 0 }),
+          commitOf(1, { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } }),
         ),
     );
     expect(reply).toEqual({ kind: "finished", why: "behind" });

@@ -1,6 +1,6 @@
 import { NO_USAGE, type RunSpecInput } from "@baton/core";
 import { expect, test } from "vitest";
-import { formatUsage, parseUsage, readRunRecord } from "./run-record.ts";
+import { formatTries, formatUsage, parseTries, parseUsage, readRunRecord } from "./run-record.ts";
 import { ALPHA, BETA, draft, specOf } from "./testing/make-run.ts";
 
 const { id } = draft();
@@ -109,8 +109,31 @@ test("a record that cannot be read is store_corrupt, with the run's id", () => {
   );
 });
 
-test("usage goes through its five numbers unchanged", () => {
-  expect(parseUsage(formatUsage(usage))).toEqual(usage);
-  expect(parseUsage(undefined)).toEqual(NO_USAGE);
-  expect(parseUsage("")).toEqual(NO_USAGE);
+test("usage and cost go through their numbers unchanged", () => {
+  const unpriced = { ...usage, costUsd: null };
+  const priced = { ...usage, costUsd: 0.000_123_456 };
+  expect(parseUsage(formatUsage(unpriced))).toEqual(unpriced);
+  expect(parseUsage(formatUsage(priced))).toEqual(priced);
+  expect(parseUsage(undefined)).toEqual({ ...NO_USAGE, costUsd: 0 });
+  expect(parseUsage("")).toEqual({ ...NO_USAGE, costUsd: 0 });
+});
+
+test("a record from before prices were kept says that its cost is not known", () => {
+  expect(parseUsage("1 0 0 1 0").costUsd).toBeNull();
+});
+
+test("failed calls and those that met a rate limit are counted apart", () => {
+  expect(parseTries("0")).toEqual({ failures: 0, rateLimits: 0 });
+  expect(parseTries(formatTries({ failures: 3, rateLimits: 12 }))).toEqual({ failures: 3, rateLimits: 12 });
+  const run = read({ tries: "2/1", error_code: "provider_overloaded", error_message: "busy" });
+  expect(run).toMatchObject({ failures: 3, lastFailure: { code: "provider_overloaded", message: "busy" } });
+  expect(read({ tries: "0", error_code: "old", error_message: "old" })).not.toHaveProperty("lastFailure");
+});
+
+test("the cost of a run is that of its phases, and unknown as soon as one of them is", () => {
+  const closed = (costUsd: number | null) =>
+    JSON.stringify({ seq: 0, model: ALPHA, status: "succeeded", attempts: 1, turns: 1, usage, costUsd });
+  const open = { phase: "1", usage: "1 0 0 1 0 500000000" };
+  expect(read(open, [closed(0.25)])?.costUsd).toBe(0.75);
+  expect(read(open, [closed(null)])?.costUsd).toBeNull();
 });

@@ -2,10 +2,13 @@
  * The record of a run, a Redis hash, read back into core's `Run`. Its fields, all decimal or short text:
  *
  * v, status, pool, ticket, epoch, claim, phase, len (items in the log), created, updated, ended, rev (of the
- * spec), priority; attempts, turns, started, usage (of the open phase; usage is five numbers); total_turns,
- * handoffs, takeovers; crashes (takeovers since the last new item), tries (failed model calls since then);
- * not_before, deadline, reason, pausing, unfit_since, missing, error_code, error_message; idem (digest of the
- * idempotency key), needs (1 when there are any), ops (the last operation ids, R1), committed (`<ticket>/<claim>` of the last commit, R7).
+ * spec), priority; attempts, turns, started, usage (of the open phase; usage is five numbers and nano-USD, `-` when a
+ * price was not known), rested (milliseconds since `started` that are no time of the phase); total_turns, handoffs,
+ * takeovers; crashes (takeovers since the last new item), tries (model calls that failed since then, and behind a
+ * slash those that met a rate limit); not_before, deadline, reason and detail (of a wait), pausing, unfit_since,
+ * missing; error_code, error_message (of the end, or of the last failed call); idem (digest of the idempotency key),
+ * needs (1 when there are any), ops (the last operation ids, R1), committed (`<ticket>/<claim>` of the last commit,
+ * R7); batch, custom_id; forked (`<run id> <items>`).
  */
 import {
   addUsage,
@@ -35,6 +38,9 @@ export function readRunRecord(
   const ended = fields.ended === undefined ? {} : { endedAt: number("ended") };
   const phases: readonly Phase[] = fields.ended === undefined ? [...closed, openPhase(fields)] : closed;
   const usage = phases.reduce<Usage>((sum, phase) => addUsage(sum, phase.usage), NO_USAGE);
+  const tries = parseTries(fields.tries);
+  const failures = tries.failures + tries.rateLimits;
+  const error = { code: fields.error_code ?? "", message: fields.error_message ?? "" };
   const parsed = runSchema.safeParse({
     id,
     status: fields.status,
@@ -49,14 +55,21 @@ export function readRunRecord(
     updatedAt: number("updated"),
     ...(fields.deadline === undefined ? {} : { deadline: number("deadline") }),
     usage,
+    costUsd: phases.reduce<number | null>((sum, phase) => addCosts(sum, phase.costUsd), 0),
+    failures,
+    ...(failures > 0 && error.code !== "" ? { lastFailure: error } : {}),
     phases: phases.map((phase) => withName(phase, spec)),
     ...(spec?.metadata === undefined ? {} : { metadata: spec.metadata }),
+    ...(fields.batch === undefined ? {} : { batch: fields.batch }),
+    ...(fields.custom_id === undefined ? {} : { customId: fields.custom_id }),
+    ...forkedFrom(fields.forked),
     ...ended,
     ...(fields.not_before === undefined ? {} : { notBefore: number("not_before") }),
     ...(fields.missing === undefined ? {} : { missing: fields.missing.split("\n") }),
     pausing: fields.pausing === "1",
     ...(fields.reason === undefined ? {} : { reason: fields.reason }),
-    error: { code: fields.error_code ?? "", message: fields.error_message ?? "" },
+    ...(fields.detail === undefined ? {} : { detail: fields.detail }),
+    error,
   });
   if (parsed.success) return parsed.data;
   throw new BatonError("store_corrupt", `the record of ${id} cannot be read: ${parsed.error.message}`, {
@@ -65,29 +78,66 @@ export function readRunRecord(
   });
 }
 
-/** Five numbers in one field: it keeps the hash small and is read and written in one go. */
-export function formatUsage(usage: Usage): string {
+/** What a stretch of a run took: its tokens, and its cost by the prices of the time; null when one was not known. */
+export interface PricedUsage extends Usage {
+  readonly costUsd: number | null;
+}
+
+/** Failed model calls in a row. Rate limits are counted apart: they say nothing of the run. */
+export interface Tries {
+  readonly failures: number;
+  readonly rateLimits: number;
+}
+
+export function formatTries({ failures, rateLimits }: Tries): string {
+  return rateLimits === 0 ? String(failures) : `${failures}/${rateLimits}`;
+}
+
+export function parseTries(text: string | undefined): Tries {
+  const [failures = 0, rateLimits = 0] = (text ?? "").split("/").map(Number);
+  return { failures, rateLimits };
+}
+
+export function addCosts(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a + b;
+}
+
+/** Whole numbers of it are exact, and add up in Redis. */
+const NANO = 1_000_000_000;
+
+export function nanoUsd(costUsd: number | null): string {
+  return costUsd === null ? "-" : String(Math.round(costUsd * NANO));
+}
+
+/** Five numbers and the cost in one field: it keeps the hash small and is read and written in one go. */
+export function formatUsage(usage: PricedUsage): string {
   return [
     usage.inputTokens,
     usage.cachedInputTokens,
     usage.cacheWriteTokens,
     usage.outputTokens,
     usage.reasoningTokens,
+    nanoUsd(usage.costUsd),
   ].join(" ");
 }
 
-export function parseUsage(text: string | undefined): Usage {
+export function parseUsage(text: string | undefined): PricedUsage {
+  const numbers = (text ?? "").split(" ");
+  const cost = numbers[5];
   const [
     inputTokens = 0,
     cachedInputTokens = 0,
     cacheWriteTokens = 0,
     outputTokens = 0,
     reasoningTokens = 0,
-  ] = (text ?? "").split(" ").map(Number);
-  return { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens };
+  ] = numbers.slice(0, 5).map(Number);
+  const isUnknown = cost === "-" || (cost === undefined && numbers.length > 1);
+  const costUsd = isUnknown ? null : Number(cost ?? 0) / NANO;
+  return { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens, costUsd };
 }
 
 function openPhase(fields: Readonly<Record<string, string>>): Phase {
+  const { costUsd, ...usage } = parseUsage(fields.usage);
   return phaseSchema.parse({
     seq: Number(fields.phase),
     model: fields.pool,
@@ -95,8 +145,15 @@ function openPhase(fields: Readonly<Record<string, string>>): Phase {
     attempts: Number(fields.attempts),
     turns: Number(fields.turns),
     ...(Number(fields.started ?? 0) > 0 ? { startedAt: Number(fields.started) } : {}),
-    usage: parseUsage(fields.usage),
+    usage,
+    costUsd,
   });
+}
+
+function forkedFrom(text: string | undefined) {
+  if (text === undefined) return {};
+  const [run, items] = text.split(" ");
+  return { forkedFrom: { run, items: Number(items) } };
 }
 
 /** In a pipeline the phases have the names that the spec gives them, as long as they follow its models. */

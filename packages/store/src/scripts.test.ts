@@ -1,13 +1,28 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { luaKeys } from "./keys.ts";
-import { readLua, SCRIPTS, type ScriptDeclaration, scriptBody, scriptNames } from "./scripts.ts";
+import {
+  readLua,
+  SCRIPTS,
+  type ScriptDeclaration,
+  type ScriptName,
+  scriptBody,
+  scriptNames,
+} from "./scripts.ts";
 
 const FILES = readdirSync(new URL("./lua/", import.meta.url)).map((file) => file.replace(/\.lua$/, ""));
 /** What `keys_of` gives to the scripts, by its name there. */
 const LUA_KEYS = [...luaKeys().matchAll(/(\w+) = (?:run_key|tag) \.\. /g)].map(
   ([, key = ""]) => `keys.${key}`,
 );
+
+/** Names of keys that a script builds from those that it is given, or that a function of its own is given. */
+const DERIVED_KEYS: Partial<Record<ScriptName, readonly string[]>> = {
+  // Of another run, the one that holds the idempotency key.
+  create: ["idem_key", "known_key"],
+  audit: ["index"],
+  forget: ["batch_key", "batch_runs"],
+};
 
 /** The text of a header entry, its continuation lines (indented by two or more) joined. */
 function headerOf(lua: string, name: string): string {
@@ -90,8 +105,7 @@ describe.each(scriptNames())("%s.lua", (name) => {
   });
 
   test("it touches no key but those that it is given, and those of its run and its shard", () => {
-    // Of another run, the one that holds the idempotency key; built from keys that are given, as `idem_key` is.
-    const derived = name === "create" ? ["idem_key", "known_key"] : [];
+    const derived = DERIVED_KEYS[name] ?? [];
     const own = bindingsOf(code).filter(([, expression]) => /^KEYS\[/.test(expression));
     const looped = [...code.matchAll(/for _, (\w+) in ipairs\(owned_keys\(keys\)\)/g)].map(
       ([, key = ""]) => key,
@@ -126,7 +140,8 @@ test("the prelude touches keys of its parameters alone", () => {
   const touched = touchedKeys(codeOf(readLua("prelude")));
   expect(touched.length).toBeGreaterThan(10);
   for (const key of touched) {
-    // `key` runs over owned_keys, which are keys of the run and its idempotency key.
-    expect(["run_key", "key", ...LUA_KEYS]).toContain(key);
+    // `key` runs over owned_keys, which are keys of the run and its idempotency key; `index` and a batch's `key` begin
+    // with `keys.status` or `keys.batch_prefix`.
+    expect(["run_key", "holds_key", "index", "key", ...LUA_KEYS]).toContain(key);
   }
 });

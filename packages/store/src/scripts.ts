@@ -3,6 +3,7 @@
  * arguments and reply; a test holds the headers against these declarations.
  */
 import { readFileSync } from "node:fs";
+import { BatonError } from "@baton/core";
 import type { Redis } from "ioredis";
 import { luaKeys } from "./keys.ts";
 
@@ -26,6 +27,10 @@ export const SCRIPTS = {
       "timeout_ms",
       "body_hash",
       "idem_digest",
+      "phase",
+      "batch",
+      "custom_id",
+      "forked",
       "items...",
     ],
     allowOom: false,
@@ -49,7 +54,7 @@ export const SCRIPTS = {
   },
   append: {
     keys: ["run"],
-    args: ["claim", "epoch", "len", "is_turn", "usage", "item_count", "items...", "events"],
+    args: ["claim", "epoch", "len", "is_turn", "usage", "spend", "item_count", "items...", "events"],
     allowOom: true,
   },
   commit: {
@@ -61,10 +66,12 @@ export const SCRIPTS = {
       "len",
       "is_turn",
       "usage",
+      "spend",
       "outcome",
       "pool",
       "delay_ms",
       "reason",
+      "detail",
       "error_code",
       "error_message",
       "tries",
@@ -86,11 +93,17 @@ export const SCRIPTS = {
   },
   expire: { keys: ["run"], args: ["ttl_ms"], allowOom: true },
   read: { keys: ["run"], args: ["how"], allowOom: true },
+  hold: { keys: ["holds", "control"], args: ["pool", "how"], allowOom: true },
   beat: {
-    keys: ["workers", "runs..."],
+    keys: ["workers", "holds", "runs..."],
     args: ["worker_id", "worker_json", "epoch and claim of each run in turn..."],
     allowOom: true,
   },
+  lead: { keys: ["leader"], args: ["holder", "lease_ms"], allowOom: true },
+  glance: { keys: ["runs..."], args: ["fields..."], allowOom: true },
+  audit: { keys: ["runs..."], args: ["how", "group of each run in turn..."], allowOom: true },
+  recount: { keys: ["backlog"], args: ["pool", "seen", "actual"], allowOom: true },
+  forget: { keys: ["runs..."], args: ["batch of each run in turn..."], allowOom: true },
   publish: {
     keys: ["runs..."],
     args: ["epoch, claim and events (a JSON array) of each run in turn..."],
@@ -128,9 +141,19 @@ export function defineScripts(redis: Redis): RunScript {
   return async (name, keys, args) => {
     const command = commands[commandOf(name)];
     if (command === undefined) throw new Error(`script ${name} is not defined on this connection`);
-    const reply = await command.call(redis, keys.length, ...keys, ...args);
+    const reply = await command.call(redis, keys.length, ...keys, ...args).catch(nameFull);
     return Array.isArray(reply) ? reply : [reply];
   };
+}
+
+/** A Redis whose memory is full refuses what would begin new work; what continues work, it takes. */
+function nameFull(error: unknown): never {
+  if (!(error instanceof Error) || !error.message.startsWith("OOM")) throw error;
+  throw new BatonError(
+    "redis_full",
+    "Redis has no memory left and takes no new work: what was accepted is safe. Wait, or give it more memory (maxmemory)",
+    { cause: error, retry: "backoff" },
+  );
 }
 
 export function scriptNames(): readonly ScriptName[] {

@@ -90,13 +90,13 @@ describe.each(Object.entries(losses))("after %s, a claim (R2)", (_how, lose) => 
     expect(await ledger.append(claim, append)).toMatchObject({ kind: "fenced" });
     for (const outcome of [
       { kind: "handoff", pool: BETA },
-      { kind: "requeue", delayMs: 0, tries: 0 },
+      { kind: "requeue", delayMs: 0, tries: { failures: 0, rateLimits: 0 } },
       { kind: "succeeded" },
     ] as const) {
       expect(await ledger.commit(claim, commitOf(1, outcome, [itemAt(1)]))).toMatchObject({ kind: "fenced" });
     }
     await ledger.publish([{ claim, events: [{ type: "text", epoch: claim.epoch, phase: 0, text: "late" }] }]);
-    expect(await ledger.beat(BEAT, [claim])).toMatchObject([{ claim, kind: "fenced" }]);
+    expect((await ledger.beat(BEAT, [claim])).lost).toMatchObject([{ claim, kind: "fenced" }]);
 
     expect(await dumpRedis(ledger.redis)).toEqual(before);
   });
@@ -113,7 +113,7 @@ describe("after its commit, a claim (R7)", () => {
     const again = await ledger.commit(claim, commitOf(1, { kind: "succeeded" }, [itemAt(1)]));
     expect(again).toMatchObject({ kind: "duplicate", status: "queued", entry: { ticket: 2, pool: BETA } });
     await ledger.publish([{ claim, events: [{ type: "text", epoch: claim.epoch, phase: 0, text: "late" }] }]);
-    expect(await ledger.beat(BEAT, [claim])).toMatchObject([{ kind: "fenced", status: "queued" }]);
+    expect((await ledger.beat(BEAT, [claim])).lost).toMatchObject([{ kind: "fenced", status: "queued" }]);
 
     expect(await dumpRedis(ledger.redis)).toEqual(before);
   });
@@ -122,11 +122,11 @@ describe("after its commit, a claim (R7)", () => {
 test("a claim outlives a pause that is taken back, and hears of the pause while it lasts", async () => {
   const { claim } = await running(ledger);
   await ledger.pause(claim.runId, newOp());
-  expect(await ledger.beat(BEAT, [claim])).toEqual([{ claim, kind: "pausing", status: "running" }]);
+  expect((await ledger.beat(BEAT, [claim])).lost).toEqual([{ claim, kind: "pausing", status: "running" }]);
   const first = await ledger.append(claim, { length: 1, items: [itemAt(1)], events: [] });
   expect(first).toEqual({ kind: "appended", length: 2, pausing: true });
   await ledger.resume(claim.runId, newOp());
-  expect(await ledger.beat(BEAT, [claim])).toEqual([]);
+  expect((await ledger.beat(BEAT, [claim])).lost).toEqual([]);
   const second = await ledger.append(claim, { length: 2, items: [itemAt(2)], events: [] });
   expect(second).toEqual({ kind: "appended", length: 3, pausing: false });
 });
@@ -154,7 +154,7 @@ test("one beat tells lost claims from those that hold, by their place among many
   if (first === undefined || second === undefined || fourth === undefined) throw new Error("five runs");
   await ledger.cancel(second.runId, newOp());
   await ledger.pause(fourth.runId, newOp());
-  expect(await ledger.beat(BEAT, claims)).toEqual([
+  expect((await ledger.beat(BEAT, claims)).lost).toEqual([
     { claim: second, kind: "fenced", status: "cancelled" },
     { claim: fourth, kind: "pausing", status: "running" },
   ]);

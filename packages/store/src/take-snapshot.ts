@@ -31,11 +31,14 @@ export async function takeSnapshot(run: RunScript, id: RunId): Promise<StampedEv
   };
 }
 
+/** Behind these events, the text before them is written, or void. */
+const VOIDING: ReadonlySet<string> = new Set(["turn", "phase", "status", "withdrawn"]);
+
 /** The text of the reply that is coming in: the deltas of this epoch since the last written turn. */
 function openText(run: Run, events: readonly StampedEvent[]): string {
   let text = "";
   for (const { event } of events) {
-    if (event.type === "turn" || event.type === "phase" || event.type === "status") text = "";
+    if (VOIDING.has(event.type)) text = "";
     if (event.type === "text" && event.epoch === run.epoch) text += event.text;
   }
   return text;

@@ -2,11 +2,11 @@
  * `append` and `commit`: what a worker writes under its claim. Both carry the whole fence and the length that
  * they continue; what is refused is a value, and the worker stops at once.
  */
-import { BatonError, type Item, type ModelId, type RunEvent, type Usage, type WaitReason } from "@baton/core";
-import type { Claim } from "./claim-run.ts";
+import { BatonError, type Item, type ModelId, type RunEvent, type WaitReason } from "@baton/core";
+import { type BatchState, type Claim, readBatchState } from "./claim-run.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
-import { formatUsage } from "./run-record.ts";
+import { formatTries, formatUsage, nanoUsd, type PricedUsage, type Tries } from "./run-record.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
 /** The claim does not hold any more: another worker, a cancel or a retry came between. */
@@ -19,7 +19,9 @@ export interface Fenced {
 /** A model reply was written. */
 export interface WrittenTurn {
   /** Of the whole open phase, this reply included. */
-  readonly phaseUsage: Usage;
+  readonly phaseUsage: PricedUsage;
+  /** What this reply alone cost, for the batch of the run if it has one. */
+  readonly spend?: { readonly batch: string; readonly tokens: number; readonly costUsd: number | null };
 }
 
 export interface Append {
@@ -32,7 +34,13 @@ export interface Append {
 }
 
 export type AppendReply =
-  | { readonly kind: "appended" | "duplicate"; readonly length: number; readonly pausing: boolean }
+  | {
+      readonly kind: "appended" | "duplicate";
+      readonly length: number;
+      readonly pausing: boolean;
+      /** After a reply of a run in a batch. */
+      readonly batch?: BatchState | undefined;
+    }
   | Fenced;
 
 export async function appendItems(run: RunScript, claim: Claim, append: Append): Promise<AppendReply> {
@@ -45,6 +53,7 @@ export async function appendItems(run: RunScript, claim: Claim, append: Append):
       String(append.length),
       append.turn === undefined ? "0" : "1",
       append.turn === undefined ? "" : formatUsage(append.turn.phaseUsage),
+      spendOf(append.turn),
       String(append.items.length),
       ...append.items.map((item) => JSON.stringify(item)),
       eventsOf(append.events),
@@ -53,18 +62,32 @@ export async function appendItems(run: RunScript, claim: Claim, append: Append):
   switch (reply[0]) {
     case "appended":
     case "duplicate":
-      return { kind: reply[0], length: Number(reply[1]), pausing: reply[2] === "1" };
+      return {
+        kind: reply[0],
+        length: Number(reply[1]),
+        pausing: reply[2] === "1",
+        batch: readBatchState(append.turn?.spend?.batch ?? "", String(reply[3] ?? "")),
+      };
     default:
       return readFenced("append", reply);
   }
 }
 
+const SENTENCE_CHARS_MAX = 2_000;
+
 /** Where a run goes at the end of a claim. */
 export type Outcome =
   | { readonly kind: "handoff"; readonly pool: ModelId }
   /** The same phase again, after a delay: backoff, a rate limit, a hand-back. */
-  | { readonly kind: "requeue"; readonly delayMs: number; readonly tries: number }
-  | { readonly kind: "wait"; readonly reason: WaitReason }
+  | {
+      readonly kind: "requeue";
+      readonly delayMs: number;
+      readonly tries: Tries;
+      /** Why, when a call failed. */
+      readonly failure?: { readonly code: string; readonly message: string };
+    }
+  /** `detail` says in a sentence what for. */
+  | { readonly kind: "wait"; readonly reason: WaitReason; readonly detail?: string | undefined }
   | { readonly kind: "succeeded" }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
@@ -90,6 +113,7 @@ export type CommitReply =
 
 export async function commitClaim(run: RunScript, claim: Claim, commit: Commit): Promise<CommitReply> {
   const { outcome } = commit;
+  const failure = failureOf(outcome);
   const reply = await run(
     "commit",
     [runKeys(claim.runId).run],
@@ -100,13 +124,15 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
       String(commit.length),
       commit.turn === undefined ? "0" : "1",
       commit.turn === undefined ? "" : formatUsage(commit.turn.phaseUsage),
+      spendOf(commit.turn),
       outcome.kind,
       outcome.kind === "handoff" ? outcome.pool : claim.pool,
       outcome.kind === "requeue" ? String(outcome.delayMs) : "0",
       outcome.kind === "wait" ? outcome.reason : "",
-      outcome.kind === "failed" ? outcome.code : "",
-      outcome.kind === "failed" ? outcome.message.slice(0, 2_000) : "",
-      outcome.kind === "requeue" ? String(outcome.tries) : "0",
+      outcome.kind === "wait" ? (outcome.detail ?? "").slice(0, SENTENCE_CHARS_MAX) : "",
+      failure?.code ?? "",
+      failure?.message.slice(0, SENTENCE_CHARS_MAX) ?? "",
+      outcome.kind === "requeue" ? formatTries(outcome.tries) : "0",
       String(commit.retentionMs),
       String(commit.items.length),
       ...commit.items.map((item) => JSON.stringify(item)),
@@ -118,6 +144,17 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
   // The script replies the pool that it was given or holds, which were model ids when they came in.
   const entry = { runId: claim.runId, ticket: Number(reply[2]), pool: String(reply[3]) as ModelId };
   return { kind: reply[0], status, entry: status === "queued" ? entry : undefined };
+}
+
+function failureOf(outcome: Outcome): { readonly code: string; readonly message: string } | undefined {
+  if (outcome.kind === "failed") return outcome;
+  return outcome.kind === "requeue" ? outcome.failure : undefined;
+}
+
+/** As the scripts take it: the batch, the tokens, the nano-USD. */
+function spendOf(turn: WrittenTurn | undefined): string {
+  if (turn?.spend === undefined) return "";
+  return `${turn.spend.batch} ${turn.spend.tokens} ${nanoUsd(turn.spend.costUsd)}`;
 }
 
 function readFenced(script: string, reply: ScriptReply): Fenced {

@@ -3,7 +3,6 @@
  * on it (R5). A call that fails is a value with its retry class; the flow decides what becomes of it.
  */
 import {
-  type AdapterLookup,
   askPolicy,
   type BatonError,
   type ModelDelta,
@@ -20,12 +19,15 @@ import {
 import { instructionsOfTurn, type PhasePlan, toolsOfTurn } from "./phase-plan.ts";
 import type { EventBody, PhaseSession } from "./phase-session.ts";
 import { turnsIn, visibleItems } from "./phase-view.ts";
+import type { WorkerDeps } from "./worker-deps.ts";
 
 /** A reply on its way into the log: the item, what watchers are told, and what it cost. */
 export interface Reply {
   readonly item: NewItem;
   readonly event: EventBody;
   readonly usage: Usage;
+  /** By the price of now; null when it is not known. */
+  readonly costUsd: number | null;
 }
 
 export type CallResult =
@@ -61,14 +63,14 @@ export async function callModel(
   plan: PhasePlan,
   decision: PolicyDecision,
   catalogue: ToolCatalogue,
-  adapters: AdapterLookup,
+  deps: Pick<WorkerDeps, "adapters" | "price">,
 ): Promise<CallResult> {
   const { signal } = session.held;
   try {
-    const adapter = adapters(plan.model);
+    const adapter = deps.adapters(plan.model);
     const request = requestOf(session, plan, decision, catalogue);
     const reply = await adapter.call(request, (delta) => show(session, delta), signal);
-    return { kind: "replied", reply: placeReply(session, plan, reply) };
+    return { kind: "replied", reply: placeReply(session, plan, reply, deps.price) };
   } catch (thrown) {
     // An abort is no failure of the model: its cause is read from the claim.
     if (signal.aborted) return { kind: "lost" };
@@ -76,12 +78,19 @@ export async function callModel(
   }
 }
 
-function placeReply(session: PhaseSession, plan: PhasePlan, reply: ModelReply): Reply {
+function placeReply(
+  session: PhaseSession,
+  plan: PhasePlan,
+  reply: ModelReply,
+  price: WorkerDeps["price"],
+): Reply {
   const { parts, stopReason, usage, origin } = reply;
+  const costUsd = price(plan.model, usage);
   return {
-    item: { role: "assistant", parts: [...parts], origin, usage, stopReason },
+    item: { role: "assistant", parts: [...parts], origin, usage, costUsd, stopReason },
     event: { type: "turn", model: plan.model, item: session.items.length, stopReason, usage },
     usage,
+    costUsd,
   };
 }
 
@@ -103,6 +112,7 @@ function requestOf(
     toolChoice: tools.length === 0 || (forced && session.turns > 0) ? undefined : spec.tool_choice,
     settings: plan.settings,
     responseFormat: spec.response_format,
+    ...(plan.callTimeoutMs === undefined ? {} : { timeoutMs: plan.callTimeoutMs }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { newClaimId, newRunId } from "@baton/core";
-import type { Claim, LostClaim, WorkerBeat } from "@baton/store";
+import type { BeatReply, Claim, LostClaim, WorkerBeat } from "@baton/store";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ClaimAborted, ClaimKeeper, type ExtendLocks } from "./claim-keeper.ts";
 import { gpt } from "./testing/log.ts";
@@ -27,16 +27,17 @@ type Reply = readonly LostClaim[] | Error;
 /** A keeper over a ledger that replies what the test gives it; without a reply, a beat waits. */
 function open(...replies: Reply[]) {
   const beats: (readonly Claim[])[] = [];
-  const waiting: PromiseWithResolvers<readonly LostClaim[]>[] = [];
+  const waiting: PromiseWithResolvers<BeatReply>[] = [];
   const errors: unknown[] = [];
+  const holds: BeatReply["holds"][] = [];
   const ledger = {
     async beat(beat: WorkerBeat, claims: readonly Claim[]) {
       expect(beat).toBe(BEAT);
       beats.push(claims);
       const reply = replies.shift();
       if (reply instanceof Error) throw reply;
-      if (reply !== undefined) return reply;
-      const wait = Promise.withResolvers<readonly LostClaim[]>();
+      if (reply !== undefined) return { lost: reply, holds: new Map() };
+      const wait = Promise.withResolvers<BeatReply>();
       waiting.push(wait);
       return wait.promise;
     },
@@ -45,9 +46,10 @@ function open(...replies: Reply[]) {
     ledger,
     describe: () => BEAT,
     lockMs: 4_000,
+    onHolds: (held) => holds.push(held),
     onError: (error) => errors.push(error),
   });
-  return { keeper, beats, waiting, errors };
+  return { keeper, beats, waiting, errors, holds };
 }
 
 const noLocks: ExtendLocks = async () => [];
@@ -58,7 +60,7 @@ describe("a claim", () => {
     const [lost, kept] = [claimOf(), claimOf()];
     const { keeper } = open([{ claim: lost, kind: "fenced", status: "cancelled" }]);
     const [one, other] = [keeper.hold(lost, job()), keeper.hold(kept, job())];
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     expect(one.aborted).toBe("fenced");
     expect(one.signal.reason).toBeInstanceOf(ClaimAborted);
@@ -70,7 +72,7 @@ describe("a claim", () => {
     const claim = claimOf();
     const { keeper } = open([{ claim, kind: "pausing", status: "running" }]);
     const held = keeper.hold(claim, job());
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     expect(held.pausing).toBe(true);
     expect(held.signal.aborted).toBe(false);
@@ -80,10 +82,10 @@ describe("a claim", () => {
     const claim = claimOf();
     const { keeper, waiting } = open();
     const held = keeper.hold(claim, job());
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     held[Symbol.dispose]();
-    waiting[0]?.resolve([{ claim, kind: "fenced", status: "queued" }]);
+    waiting[0]?.resolve({ lost: [{ claim, kind: "fenced", status: "queued" }], holds: new Map() });
     await vi.advanceTimersByTimeAsync(0);
     expect(held.signal.aborted).toBe(false);
     expect(keeper.size).toBe(0);
@@ -93,7 +95,7 @@ describe("a claim", () => {
     const { keeper, beats } = open([], [], []);
     const claim = claimOf();
     const held = keeper.hold(claim, job());
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(1_000);
     held[Symbol.dispose]();
     await vi.advanceTimersByTimeAsync(1_000);
@@ -124,7 +126,7 @@ describe("locks", () => {
     keeper.hold(claimOf(), job(b, "j2", "t2"));
     // The same job twice in one process: an old attempt that has not ended yet.
     keeper.hold(claimOf(), job(a, "j1", "t3"));
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     expect(calls).toEqual([
       ["a", ["j1", "j1"], ["t1", "t3"], 4_000],
@@ -138,7 +140,7 @@ describe("locks", () => {
       claimOf(),
       job(async () => ["j"]),
     );
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     expect(held.signal.aborted).toBe(false);
     expect(errors).toEqual([]);
@@ -150,7 +152,7 @@ describe("the beat", () => {
     const claim = claimOf();
     const { keeper, errors } = open(new Error("away"), [{ claim, kind: "fenced", status: "queued" }]);
     const held = keeper.hold(claim, job());
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     expect(errors).toEqual([new Error("away")]);
     expect(held.signal.aborted).toBe(false);
@@ -160,25 +162,25 @@ describe("the beat", () => {
 
   test("does not pile up while the ledger does not answer", async () => {
     const { keeper, beats, waiting } = open();
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(beats).toHaveLength(1);
-    waiting[0]?.resolve([]);
+    waiting[0]?.resolve({ lost: [], holds: new Map() });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(beats).toHaveLength(2);
   });
 
   test("begins once, however often it is started", async () => {
     const { keeper, beats } = open([], []);
-    keeper.start();
-    keeper.start();
+    void keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     expect(beats).toHaveLength(1);
   });
 
   test("ends when the keeper is stopped, after the one that is under way", async () => {
     const { keeper, waiting } = open();
-    keeper.start();
+    void keeper.start();
     await vi.advanceTimersByTimeAsync(0);
     let stopped = false;
     const stopping = keeper.stop().then(() => {
@@ -186,9 +188,79 @@ describe("the beat", () => {
     });
     await vi.advanceTimersByTimeAsync(3_000);
     expect(stopped).toBe(false);
-    waiting[0]?.resolve([]);
+    waiting[0]?.resolve({ lost: [], holds: new Map() });
     await stopping;
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("hurrying", () => {
+  test("beats at once, not at the next second", async () => {
+    const claim = claimOf();
+    const { keeper, beats } = open([], [{ claim, kind: "fenced", status: "cancelled" }]);
+    const held = keeper.hold(claim, job());
+    void keeper.start();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(beats).toHaveLength(1);
+    keeper.hurry();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beats).toHaveLength(2);
+    expect(held.aborted).toBe("fenced");
+  });
+
+  test("while a beat is under way is followed by one more, however often: that one may have looked too early", async () => {
+    const claim = claimOf();
+    const { keeper, beats, waiting } = open();
+    const held = keeper.hold(claim, job());
+    void keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    keeper.hurry();
+    keeper.hurry();
+    keeper.hurry();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beats).toHaveLength(1);
+    waiting[0]?.resolve({ lost: [], holds: new Map() });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beats).toHaveLength(2);
+    waiting[1]?.resolve({ lost: [{ claim, kind: "fenced", status: "cancelled" }], holds: new Map() });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(beats).toHaveLength(2);
+    expect(held.aborted).toBe("fenced");
+  });
+
+  test("goes on after a beat that failed", async () => {
+    const { keeper, beats, waiting, errors } = open();
+    void keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    keeper.hurry();
+    waiting[0]?.reject(new Error("away"));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(errors).toEqual([new Error("away")]);
+    expect(beats).toHaveLength(2);
+  });
+});
+
+describe("held pools", () => {
+  test("are heard of at each beat, also when none is held any more", async () => {
+    const { keeper, waiting, holds } = open();
+    void keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    const paused = new Map([[gpt, Number.POSITIVE_INFINITY]]);
+    waiting[0]?.resolve({ lost: [], holds: paused });
+    await vi.advanceTimersByTimeAsync(1_000);
+    waiting[1]?.resolve({ lost: [], holds: new Map() });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(holds).toEqual([paused, new Map()]);
+  });
+
+  test("are known when the start is over, and not told by a beat that failed", async () => {
+    const { keeper, holds } = open([], new Error("away"));
+    const starting = keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    await starting;
+    expect(holds).toEqual([new Map()]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(holds).toHaveLength(1);
   });
 });
 

@@ -3,16 +3,22 @@
  * worker lives, hears which claims no longer hold and aborts those, and renews the BullMQ locks of the rest, by
  * token (BullMQ's own renewal goes by job id and loses sight of a job that this process holds twice).
  */
-import type { Claim, Ledger, WorkerBeat } from "@baton/store";
+import type { BeatReply, Claim, Ledger, WorkerBeat } from "@baton/store";
 
 /** Why the work under a claim was aborted. */
-export type AbortCause = "fenced" | "hand_back";
+export type AbortCause = "fenced" | "hand_back" | "timeout";
+
+const SENTENCES: Readonly<Record<AbortCause, string>> = {
+  fenced: "the claim no longer holds",
+  hand_back: "the worker is stopping",
+  timeout: "the phase used its time up",
+};
 
 export class ClaimAborted extends Error {
   override readonly name = "ClaimAborted";
   readonly why: AbortCause;
   constructor(cause: AbortCause) {
-    super(cause === "fenced" ? "the claim no longer holds" : "the worker is stopping");
+    super(SENTENCES[cause]);
     this.why = cause;
   }
 }
@@ -66,6 +72,8 @@ export interface ClaimKeeperOptions {
   readonly ledger: Pick<Ledger, "beat">;
   readonly describe: () => WorkerBeat;
   readonly lockMs: number;
+  /** Hears at each beat which pools are held, and for how many milliseconds. */
+  readonly onHolds: (holds: BeatReply["holds"]) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -77,14 +85,24 @@ export class ClaimKeeper {
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> = Promise.resolve();
   #isBeating = false;
+  /** Something changed while a beat was under way. */
+  #isHurried = false;
 
   constructor(options: ClaimKeeperOptions) {
     this.#options = options;
   }
 
-  start(): void {
+  /** Resolves when the first beat is over. */
+  async start(): Promise<void> {
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => this.#beatOnce(), BEAT_MS);
+    this.#beatOnce();
+    await this.#beating;
+  }
+
+  /** Beats now: a run was cancelled or is to pause, or a pool is held. */
+  hurry(): void {
+    this.#isHurried = this.#isBeating;
     this.#beatOnce();
   }
 
@@ -118,7 +136,7 @@ export class ClaimKeeper {
     try {
       const held = [...this.#held];
       const byClaim = new Map(held.map((one) => [one.claim, one]));
-      const [lost] = await Promise.all([
+      const [{ lost, holds }] = await Promise.all([
         this.#options.ledger.beat(
           this.#options.describe(),
           held.map((one) => one.claim),
@@ -131,12 +149,16 @@ export class ClaimKeeper {
         if (kind === "pausing") one.pausing = true;
         else one.abort("fenced");
       }
+      this.#options.onHolds(holds);
     } catch (error) {
       // Redis is away: the claims are judged again when it is back.
       this.#options.onError(error);
     } finally {
       this.#isBeating = false;
     }
+    if (!this.#isHurried) return;
+    this.#isHurried = false;
+    await this.#beat();
   }
 
   /** A lost lock is no verdict on the claim, the ledger's fence is; the job is picked up elsewhere and claims. */

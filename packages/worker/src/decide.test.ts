@@ -21,6 +21,9 @@ function viewOf(items: readonly Item[], more: Partial<View> = {}): View {
     maxHandoffs: 3,
     transfers: TRANSFERS,
     clientTools: new Set(["mine"]),
+    approvals: new Set(["send"]),
+    priced: true,
+    batch: undefined,
     pausing: false,
     ...more,
   };

@@ -6,6 +6,9 @@
  *   - calls without a result → run them; those with a marker were started and are answered as unknown
  *   - ordinary calls answered and a transfer called → hand off; the first transfer wins
  *   - no calls → the phase is over: the next step of the pipeline, or the end of the run
+ *   - calls that need a person's word wait for it, when all others have run
+ *   - a failure that another model may do better → hand off to the next of `fallback`
+ *   - before a call: a pause, a spent budget and the bounds stop it
  *
  * What failed a phase would fail it again on every look, so an explicit retry after it asks the model anew, and
  * turns are bounded from the last retry on.
@@ -18,9 +21,11 @@ import {
   type RunSpec,
   type ToolCallPart,
 } from "@baton/core";
+import { type BudgetView, overBudget } from "./budget.ts";
+import { fallbackStep } from "./fallback.ts";
 import { type OpenTurn, openTurn, pipelineStep, repliesOf, sinceRetry, turnsIn } from "./phase-view.ts";
 
-export interface View {
+export interface View extends BudgetView {
   readonly spec: RunSpec;
   readonly items: readonly Item[];
   readonly phase: number;
@@ -33,6 +38,8 @@ export interface View {
   readonly transfers: ReadonlyMap<string, ModelId>;
   /** Names of the caller's own functions, which are not run here. */
   readonly clientTools: ReadonlySet<string>;
+  /** Names of the tools whose calls wait for a person's approval. */
+  readonly approvals: ReadonlySet<string>;
   readonly pausing: boolean;
 }
 
@@ -42,6 +49,10 @@ export type Step =
       readonly kind: "run_tools";
       readonly calls: readonly ToolCallPart[];
       readonly unknown: readonly ToolCallPart[];
+      /** Calls that a person approved. */
+      readonly approved: ReadonlySet<string>;
+      /** Place of the reply that made the calls. */
+      readonly reply: number;
     }
   | {
       readonly kind: "handoff";
@@ -54,6 +65,8 @@ export type Step =
       readonly losers: readonly ToolCallPart[];
     }
   | { readonly kind: "wait"; readonly reason: "client_tools" | "paused" }
+  | { readonly kind: "wait"; readonly reason: "budget"; readonly detail: string }
+  | { readonly kind: "wait"; readonly reason: "approval"; readonly calls: readonly ToolCallPart[] }
   | { readonly kind: "succeed"; readonly notice: string | undefined }
   | { readonly kind: "fail"; readonly code: string; readonly message: string };
 
@@ -61,7 +74,8 @@ export function decide(view: View): Step {
   const turn = openTurn(view.items, view.phase);
   if (turn === undefined) return nextCall(view);
   const step = decideTurn(view, turn);
-  return step.kind === "fail" && turn.retried ? nextCall(view) : step;
+  if (step.kind !== "fail") return step;
+  return turn.retried ? nextCall(view) : (fallbackStep(view, step) ?? step);
 }
 
 function decideTurn(view: View, turn: OpenTurn): Step {
@@ -72,26 +86,27 @@ function decideTurn(view: View, turn: OpenTurn): Step {
   if (stopReason === "context_exceeded") {
     return fail("context_too_long", `the conversation no longer fits the context window of ${view.model}`);
   }
-  if (turn.calls.length > 0) return decideCalls(view, turn.calls, turn.answered, turn.started);
+  if (turn.calls.length > 0) return decideCalls(view, turn);
   if (stopReason === "pause_turn") return nextCall(view);
   return endPhase(view, turn.reply);
 }
 
-function decideCalls(
-  view: View,
-  calls: readonly ToolCallPart[],
-  answered: ReadonlySet<string>,
-  started: ReadonlySet<string>,
-): Step {
-  const open = calls.filter((call) => !answered.has(call.callId));
+function decideCalls(view: View, turn: OpenTurn): Step {
+  const { answered, started, approved } = turn;
+  const open = turn.calls.filter((call) => !answered.has(call.callId));
   const ordinary = open.filter((call) => !view.transfers.has(call.name) && !view.clientTools.has(call.name));
-  if (ordinary.length > 0) {
+  const asking = ordinary.filter((call) => asksApproval(view, call) && !approved.has(call.callId));
+  const ready = ordinary.filter((call) => !asking.includes(call));
+  if (ready.length > 0) {
     return {
       kind: "run_tools",
-      calls: ordinary.filter((call) => !started.has(call.callId)),
-      unknown: ordinary.filter((call) => started.has(call.callId)),
+      calls: ready.filter((call) => !started.has(call.callId)),
+      unknown: ready.filter((call) => started.has(call.callId)),
+      approved,
+      reply: turn.reply.seq,
     };
   }
+  if (asking.length > 0) return { kind: "wait", reason: "approval", calls: asking };
   if (open.some((call) => view.clientTools.has(call.name))) return { kind: "wait", reason: "client_tools" };
   const [call, ...losers] = open;
   const to = call === undefined ? undefined : view.transfers.get(call.name);
@@ -104,6 +119,11 @@ function decideCalls(
   }
   const { reason, brief } = transferArguments(call);
   return { kind: "handoff", to, by: "model", reason, brief, call, losers };
+}
+
+/** A call that cannot run is answered with its error, without a person's word. */
+function asksApproval(view: View, call: ToolCallPart): boolean {
+  return view.approvals.has(call.name) && call.arguments.kind === "object";
 }
 
 function nextCall(view: View): Step {
@@ -123,6 +143,8 @@ function nextCall(view: View): Step {
       `phase ${view.phase} took the ${phaseMax} turns that its max_turns allows without an end: a retry lets it take as many again`,
     );
   }
+  const spent = overBudget(view);
+  if (spent !== undefined) return { kind: "wait", reason: "budget", detail: spent };
   return { kind: "call_model" };
 }
 

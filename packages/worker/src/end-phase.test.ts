@@ -79,6 +79,44 @@ describe("a handoff", () => {
   });
 });
 
+describe("a fallback", () => {
+  test("passes on the whole conversation, though handoffs of the run pass on a brief", () => {
+    const plan = planOf({ handoff: { context: "brief" } });
+    const { outcome, items } = endOf({ ...step, by: "fallback", call: undefined }, plan);
+    expect(outcome).toEqual({ kind: "handoff", pool: claude });
+    expect(items[0]?.parts[0]).toMatchObject({ type: "handoff", by: "fallback", context: "full" });
+  });
+});
+
+describe("a wait", () => {
+  test("for approval records which calls are asked for, and names their tools once each", () => {
+    const calls = [call("send", "s1"), call("send", "s2"), call("pay", "p")];
+    expect(endOf({ kind: "wait", reason: "approval", calls }, planOf())).toEqual({
+      outcome: { kind: "wait", reason: "approval", detail: "a person's word on the call of send, pay" },
+      items: [
+        { role: "control", parts: [{ type: "record", act: "ask", detail: { calls: ["s1", "s2", "p"] } }] },
+      ],
+      events: [],
+    });
+  });
+
+  test("for a budget says why to those who look and to those who watch, and writes nothing", () => {
+    expect(endOf({ kind: "wait", reason: "budget", detail: "all spent" }, planOf())).toEqual({
+      outcome: { kind: "wait", reason: "budget", detail: "all spent" },
+      items: [],
+      events: [{ type: "notice", code: "budget", message: "all spent" }],
+    });
+  });
+
+  test("for a pause writes nothing", () => {
+    expect(endOf({ kind: "wait", reason: "paused" }, planOf())).toEqual({
+      outcome: { kind: "wait", reason: "paused" },
+      items: [],
+      events: [],
+    });
+  });
+});
+
 describe("an end", () => {
   test("that waits says for what, and writes nothing", () => {
     expect(endOf({ kind: "wait", reason: "client_tools" }, planOf())).toEqual({

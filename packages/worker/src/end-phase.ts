@@ -7,6 +7,7 @@ import type { EventBody } from "./phase-session.ts";
 import { errorOutcome, resultPart } from "./run-tools.ts";
 
 type HandoffStep = Extract<Step, { kind: "handoff" }>;
+type WaitStep = Extract<Step, { kind: "wait" }>;
 export type EndStep = Extract<Step, { kind: "handoff" | "wait" | "succeed" | "fail" }>;
 
 export interface PhaseEnd {
@@ -20,7 +21,7 @@ export function endOf(step: EndStep, plan: PhasePlan): PhaseEnd {
     case "handoff":
       return handOff(step, plan);
     case "wait":
-      return { outcome: { kind: "wait", reason: step.reason }, items: [], events: [] };
+      return wait(step);
     case "succeed": {
       const events: EventBody[] =
         step.notice === undefined ? [] : [{ type: "notice", code: "output_limit", message: step.notice }];
@@ -28,6 +29,30 @@ export function endOf(step: EndStep, plan: PhasePlan): PhaseEnd {
     }
     case "fail":
       return { outcome: { kind: "failed", code: step.code, message: step.message }, items: [], events: [] };
+  }
+}
+
+/** What a person is asked stands in the log, so that the answer can name it. */
+function wait(step: WaitStep): PhaseEnd {
+  switch (step.reason) {
+    case "client_tools":
+    case "paused":
+      return { outcome: { kind: "wait", reason: step.reason }, items: [], events: [] };
+    case "budget":
+      return {
+        outcome: { kind: "wait", reason: "budget", detail: step.detail },
+        items: [],
+        events: [{ type: "notice", code: "budget", message: step.detail }],
+      };
+    case "approval": {
+      const calls = step.calls.map((call) => call.callId);
+      const names = [...new Set(step.calls.map((call) => call.name))].join(", ");
+      return {
+        outcome: { kind: "wait", reason: "approval", detail: `a person's word on the call of ${names}` },
+        items: [{ role: "control", parts: [{ type: "record", act: "ask", detail: { calls } }] }],
+        events: [],
+      };
+    }
   }
 }
 
@@ -55,7 +80,8 @@ function handOff(step: HandoffStep, plan: PhasePlan): PhaseEnd {
     to: step.to,
     reason: step.reason,
     brief: step.brief,
-    context: plan.handoffContext,
+    // One that steps in for another must see what that one saw.
+    context: step.by === "fallback" ? "full" : plan.handoffContext,
     by: step.by,
   };
   return {

@@ -15,6 +15,7 @@ import {
   type ToolHost,
 } from "@baton/core";
 import {
+  type BeatReply,
   type EventHub,
   type Ledger,
   listPools,
@@ -28,6 +29,7 @@ import type { Logger } from "pino";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import { EventWriter } from "./event-writer.ts";
 import { Housekeeper } from "./housekeeper.ts";
+import { PoolHolds } from "./pool-holds.ts";
 import { LOCK_MS, PoolWorker } from "./pool-worker.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
@@ -39,6 +41,8 @@ export interface ModelWorkerOptions {
   readonly hub: EventHub;
   readonly adapters: AdapterLookup;
   readonly tools: ToolHost;
+  /** USD of a call, or null when the price of the model is not known. */
+  readonly price: WorkerDeps["price"];
   readonly config: Config;
   readonly capabilities: ReadonlySet<string>;
   /** Model ids, or prefixes that end with `*`. */
@@ -57,17 +61,21 @@ export class ModelWorker {
   readonly #queues: PoolQueues;
   readonly #events: EventWriter;
   readonly #claims: ClaimKeeper;
+  readonly #holds: PoolHolds;
   readonly #deps: WorkerDeps;
   readonly #pools = new Map<ModelId, PoolWorker>();
   /** Pools that match but cannot be served here, each said once. */
   readonly #refused = new Set<ModelId>();
+  readonly #reconciler: Reconciler;
   readonly #reconciling: Housekeeper;
   readonly #stopping = new AbortController();
   #looking: Promise<void> = Promise.resolve();
+  #listening: Promise<void> = Promise.resolve();
 
   constructor(options: ModelWorkerOptions) {
     const { ledger, connection, log } = options;
     this.#options = options;
+    this.#holds = new PoolHolds(options.ids);
     this.#queues = new PoolQueues(connection, (error) => log.warn({ error: error.message }, "queue error"));
     this.#events = new EventWriter(ledger, (error) =>
       log.warn({ err: error }, "events could not be written"),
@@ -76,6 +84,7 @@ export class ModelWorker {
       ledger,
       describe: () => this.#describe(),
       lockMs: LOCK_MS,
+      onHolds: (holds) => this.#followHolds(holds),
       onError: (error) => log.warn({ err: error }, "the beat failed"),
     });
     this.#deps = {
@@ -92,33 +101,38 @@ export class ModelWorker {
       },
       claims: this.#claims,
       events: this.#events,
+      holds: this.#holds,
       adapters: options.adapters,
       tools: options.tools,
+      price: options.price,
       config: options.config,
       capabilities: options.capabilities,
       ids: options.ids,
       log,
     };
-    const reconciler = new Reconciler({
+    this.#reconciler = new Reconciler({
       ledger,
       queues: this.#queues,
       ids: options.ids,
+      identity: { id: options.identity.workerId, host: options.identity.host },
       lockMs: LOCK_MS,
       onHealed: (healed) => log.info(healed, "healed"),
     });
     const onError = (error: unknown) => log.warn({ err: error }, "housekeeping failed");
-    this.#reconciling = new Housekeeper(RECONCILE_MS, () => reconciler.pass(), onError);
+    this.#reconciling = new Housekeeper(RECONCILE_MS, () => this.#reconciler.turn(), onError);
   }
 
   /** Serves the models that are named outright; throws when one of them cannot be served here. */
   async start(): Promise<void> {
+    // The first beat tells which pools are held, before a job of one is taken.
+    await this.#claims.start();
+    this.#listening = this.#listen();
     for (const pattern of this.#options.patterns) {
       if (pattern.endsWith("*")) continue;
       const pool = modelIdSchema.parse(pattern);
       this.#options.adapters(pool);
       await this.#serve(pool);
     }
-    this.#claims.start();
     this.#reconciling.start();
     if (this.#options.patterns.some((pattern) => pattern.endsWith("*"))) this.#looking = this.#keepLooking();
   }
@@ -141,7 +155,7 @@ export class ModelWorker {
   /** Stops within about `deadlineMs`; what does not end by then is handed back. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([this.#looking, this.#reconciling.stop()]);
+    await Promise.all([this.#looking, this.#listening, this.#reconciling.stop()]);
     const workers = [...this.#pools.values()];
     await Promise.all(workers.map((worker) => worker.stopTaking()));
     const timer = setTimeout(() => this.#claims.handBack(), deadlineMs);
@@ -149,8 +163,24 @@ export class ModelWorker {
     clearTimeout(timer);
     await this.#claims.stop();
     await this.#events.close();
+    await this.#reconciler.release();
     await removeWorker(this.#options.ledger.redis, this.#options.identity.workerId);
     await this.#queues.close();
+  }
+
+  /** Beats at once when a run that may be held here was cancelled or is to pause, or when a pool is held. */
+  async #listen(): Promise<void> {
+    const { signal } = this.#stopping;
+    await using subscription = await this.#options.hub.subscribeControl();
+    while (!signal.aborted) {
+      await subscription.wait(signal);
+      if (!signal.aborted) this.#claims.hurry();
+    }
+  }
+
+  #followHolds(holds: BeatReply["holds"]): void {
+    this.#holds.learn(holds);
+    for (const [pool, worker] of this.#pools) worker.hold(this.#holds.msOf(pool) > 0);
   }
 
   /** Serves the pools that the patterns match: those that are there, and each new one at the hint of it. */
@@ -196,6 +226,7 @@ export class ModelWorker {
       deps: this.#deps,
     });
     this.#pools.set(pool, worker);
+    worker.hold(this.#holds.msOf(pool) > 0);
     await worker.ready();
     this.#options.log.info({ pool, concurrency }, "serving");
   }

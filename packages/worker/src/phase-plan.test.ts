@@ -28,6 +28,7 @@ const tool = (name: string): ToolDefinition => ({
   inputSchema: {},
   readOnly: true,
   idempotent: true,
+  approval: false,
   origin: { kind: "function" },
 });
 const catalogue = { tools: [tool("zoom"), tool("add")], problems: [] };

@@ -18,7 +18,7 @@ import {
   type ToolDefinition,
   type ToolSelection,
 } from "@baton/core";
-import { pipelineStep } from "./phase-view.ts";
+import { pipelineStep, replacedModels } from "./phase-view.ts";
 
 export interface PlanOptions {
   readonly models: Readonly<Record<string, ModelConfig>>;
@@ -36,6 +36,10 @@ export interface PhasePlan {
   readonly maxTurns: number;
   readonly maxHandoffs: number;
   readonly handoffContext: "full" | "brief";
+  /** Milliseconds of work; 0 for no bound. */
+  readonly timeoutMs: number;
+  /** Milliseconds of each model call, where the spec bounds it. */
+  readonly callTimeoutMs: number | undefined;
 }
 
 /** What a plan is told from; a session is one. */
@@ -51,7 +55,9 @@ export function planPhase(session: PhaseFacts, options: PlanOptions): PhasePlan 
   const model = session.held.claim.pool;
   const step = pipelineStep(spec, session.items)?.now;
   const entries = modelsOf(spec);
-  const models = [...new Set([...entries.map((entry) => entry.model), model])];
+  const all = [...new Set([...entries.map((entry) => entry.model), model])];
+  const replaced = replacedModels(session.items);
+  const models = all.filter((one) => one === model || !replaced.has(one));
   // In a pipeline a model's settings are its step's: the same model may have others in another step.
   const chosen =
     step === undefined ? entries.find((entry) => entry.model === model)?.settings : step.settings;
@@ -66,12 +72,18 @@ export function planPhase(session: PhaseFacts, options: PlanOptions): PhasePlan 
       functions: step?.tools ?? (spec.tools ?? []).filter((tool) => typeof tool === "string"),
     },
     // In a pipeline the order is fixed: nobody chooses whom to hand to.
-    handoffTools: spec.phases === undefined ? handoffTools(models, model, strengths) : [],
+    // All models are named, so that a name means the same one in each phase.
+    handoffTools:
+      spec.phases === undefined
+        ? handoffTools(all, model, strengths).filter((tool) => models.includes(tool.to))
+        : [],
     clientTools: clientToolsOf(spec),
     maxTurns: spec.max_turns ?? options.limits.maxTurns,
     maxHandoffs:
       spec.phases === undefined ? (spec.max_handoffs ?? options.limits.maxHandoffs) : spec.phases.length,
     handoffContext: spec.handoff?.context ?? "full",
+    timeoutMs: Math.ceil((step?.timeout ?? spec.phase_timeout ?? options.limits.phaseTimeout) * 1_000),
+    callTimeoutMs: spec.call_timeout === undefined ? undefined : Math.ceil(spec.call_timeout * 1_000),
   };
 }
 
@@ -116,6 +128,7 @@ function clientToolsOf(spec: RunSpec): readonly ToolDefinition[] {
         inputSchema: tool.function.parameters ?? { type: "object", properties: {} },
         readOnly: true,
         idempotent: true,
+        approval: false,
         origin: { kind: "client" as const },
       },
     ];

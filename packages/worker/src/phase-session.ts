@@ -13,9 +13,20 @@ import {
   type RunSpec,
   type Usage,
 } from "@baton/core";
-import type { Claimed, Ledger, Outcome, QueueEntry, WrittenTurn } from "@baton/store";
+import {
+  addCosts,
+  type BatchState,
+  type Claimed,
+  type Ledger,
+  type Outcome,
+  type PricedUsage,
+  type QueueEntry,
+  type Tries,
+  type WrittenTurn,
+} from "@baton/store";
 import type { HeldClaim } from "./claim-keeper.ts";
 import type { EventWriter } from "./event-writer.ts";
+import { handoffsOf, sinceFork } from "./phase-view.ts";
 
 export type WriteResult = "written" | "lost";
 
@@ -43,13 +54,18 @@ export class PhaseSession {
   readonly held: HeldClaim;
   readonly spec: RunSpec;
   readonly phase: number;
-  readonly handoffs: number;
-  readonly tries: number;
+  readonly tries: Tries;
+  /** Milliseconds that the phase had been at work when it was claimed. */
+  readonly workedMs: number;
   readonly #deps: SessionDeps;
   readonly #priority: number;
+  readonly #handoffs: number;
   #items: readonly Item[];
-  #phaseUsage: Usage;
+  #phaseUsage: PricedUsage;
   #turns: number;
+  #batch: BatchState | undefined;
+  /** Text or reasoning was shown that no written reply has. */
+  #hasShown = false;
   #writing: Promise<unknown> = Promise.resolve();
   #lost = false;
 
@@ -57,8 +73,10 @@ export class PhaseSession {
     this.held = held;
     this.spec = claimed.spec;
     this.phase = claimed.phase;
-    this.handoffs = claimed.handoffs;
     this.tries = claimed.tries;
+    this.workedMs = claimed.workedMs;
+    this.#handoffs = claimed.handoffs;
+    this.#batch = claimed.batch;
     this.#deps = deps;
     this.#priority = claimed.priority;
     this.#items = claimed.items;
@@ -77,16 +95,28 @@ export class PhaseSession {
     return this.#turns;
   }
 
-  /** Shows an event to watchers at the next tick; never the truth. */
-  show(event: EventBody): void {
-    if (!this.#lost) this.#deps.events.push(this.held.claim, this.#stamp(event));
+  /** Handoffs that a model, a policy or the pipeline made; where one stepped in for another is not among them. */
+  get handoffs(): number {
+    const fallbacks = handoffsOf(sinceFork(this.#items)).filter((handoff) => handoff.by === "fallback");
+    return this.#handoffs - fallbacks.length;
   }
 
-  /** Writes items before anything acts on them (R5). A model reply is given with its usage. */
+  get batch(): BatchState | undefined {
+    return this.#batch;
+  }
+
+  /** Shows an event to watchers at the next tick; never the truth. */
+  show(event: EventBody): void {
+    if (this.#lost) return;
+    if (event.type === "text" || event.type === "reasoning") this.#hasShown = true;
+    this.#deps.events.push(this.held.claim, this.#stamp(event));
+  }
+
+  /** Writes items before anything acts on them (R5). A model reply is given with what it took. */
   async write(
     items: readonly NewItem[],
     events: readonly EventBody[],
-    reply?: { usage: Usage },
+    reply?: ReplyCost,
   ): Promise<WriteResult> {
     return this.#inOrder(async () => {
       if (this.#lost) return "lost";
@@ -103,7 +133,9 @@ export class PhaseSession {
       if (turn !== undefined) {
         this.#phaseUsage = turn.phaseUsage;
         this.#turns += 1;
+        this.#hasShown = false;
       }
+      if (result.batch !== undefined) this.#batch = result.batch;
       this.held.pausing = result.pausing;
       return "written";
     });
@@ -111,17 +143,20 @@ export class PhaseSession {
 
   /**
    * Ends the claim: last items and outcome in one commit, and the next entry's job right behind it. A reply that
-   * ends the phase comes first among the items, with its usage: it is written and acted on at once.
+   * ends the phase comes first among the items, with what it took: it is written and acted on at once. Without one,
+   * what was shown of a reply is withdrawn.
    */
   async end(
     outcome: Outcome,
     items: readonly NewItem[],
     events: readonly EventBody[],
-    reply?: { usage: Usage },
+    reply?: ReplyCost,
   ): Promise<EndResult> {
     return this.#inOrder(async () => {
       if (this.#lost) return { kind: "lost" };
       const { claim } = this.held;
+      const withdrawn: EventBody[] =
+        this.#hasShown && reply === undefined ? [{ type: "withdrawn", model: claim.pool }] : [];
       const committing = this.#deps.ledger.commit(
         claim,
         {
@@ -129,7 +164,7 @@ export class PhaseSession {
           items: this.#place(items),
           turn: this.#turnOf(reply),
           outcome,
-          events: this.#withPending(events),
+          events: this.#withPending([...withdrawn, ...events]),
         },
         this.#items,
       );
@@ -155,8 +190,16 @@ export class PhaseSession {
     return [...this.#items, ...this.#place(items)];
   }
 
-  #turnOf(reply: { usage: Usage } | undefined): WrittenTurn | undefined {
-    return reply === undefined ? undefined : { phaseUsage: addUsage(this.#phaseUsage, reply.usage) };
+  #turnOf(reply: ReplyCost | undefined): WrittenTurn | undefined {
+    if (reply === undefined) return undefined;
+    const { usage, costUsd } = reply;
+    const phaseUsage = {
+      ...addUsage(this.#phaseUsage, usage),
+      costUsd: addCosts(this.#phaseUsage.costUsd, costUsd),
+    };
+    if (this.#batch === undefined) return { phaseUsage };
+    const tokens = usage.inputTokens + usage.outputTokens;
+    return { phaseUsage, spend: { batch: this.#batch.id, tokens, costUsd } };
   }
 
   #nextEntry(outcome: Outcome) {
@@ -200,6 +243,13 @@ export class PhaseSession {
     this.#writing = done.catch(() => undefined);
     return done;
   }
+}
+
+/** What a model reply took. */
+export interface ReplyCost {
+  readonly usage: Usage;
+  /** Null when the price is not known. */
+  readonly costUsd: number | null;
 }
 
 type WithoutStamp<Event> = Event extends RunEvent ? Omit<Event, "epoch" | "phase"> : never;

@@ -1,15 +1,30 @@
 import { parseRunSpec } from "@baton/core";
 import { describe, expect, test } from "vitest";
 import {
+  attemptsOfRetry,
+  callsIn,
   handoffsOf,
   openTurn,
   pipelineStep,
   repliesOf,
+  sinceFork,
   sinceRetry,
   turnsIn,
   visibleItems,
 } from "./phase-view.ts";
-import { call, claude, gpt, handoff, log, reply, result, retried, started, user } from "./testing/log.ts";
+import {
+  call,
+  claude,
+  gpt,
+  handoff,
+  log,
+  record,
+  reply,
+  result,
+  retried,
+  started,
+  user,
+} from "./testing/log.ts";
 
 describe("the open turn", () => {
   test("is the last reply of the phase, with what became of its calls", () => {
@@ -39,6 +54,23 @@ describe("the open turn", () => {
     const items = [reply([call("a")]), retried()];
     expect(openTurn(log(...items), 0)?.retried).toBe(true);
     expect(openTurn(log(...items, user("but how?")), 0)).toBeUndefined();
+  });
+
+  test("knows the calls that a person approved since, all of them", () => {
+    const items = log(
+      record("approve", { calls: ["c"] }),
+      reply([call("a"), call("b"), call("c")]),
+      record("ask", { calls: ["a", "b", "c"] }),
+      record("approve", { calls: ["a"] }),
+      record("reject", { calls: ["c"] }),
+      record("approve", { calls: ["b"] }),
+    );
+    expect([...(openTurn(items, 0)?.approved ?? [])]).toEqual(["a", "b"]);
+  });
+
+  test("of a fork counts as retried: what failed elsewhere is asked anew", () => {
+    expect(openTurn(log(reply(["no"]), record("fork")), 0)?.retried).toBe(true);
+    expect(openTurn(log(record("fork"), reply(["no"])), 0)?.retried).toBe(false);
   });
 
   test("is not what an assistant said before the run", () => {
@@ -111,4 +143,35 @@ test("handoffs come in order", () => {
     handoff(gpt, {}, 1),
   );
   expect(handoffsOf(items).map((part) => part.to)).toEqual([claude, gpt]);
+});
+
+describe("a boundary", () => {
+  test("is the last fork for what the run wrote itself", () => {
+    const items = log(user("go"), record("fork"), reply(["a"]), record("fork"), retried(), reply(["b"]));
+    expect(sinceFork(items).map((item) => item.seq)).toEqual([3, 4, 5]);
+    const plain = log(user("go"), retried());
+    expect(sinceFork(plain)).toBe(plain);
+  });
+
+  test("is the last retry or fork for what is counted anew", () => {
+    expect(sinceRetry(log(retried(), record("fork"), user("?")))?.map((item) => item.seq)).toEqual([1, 2]);
+    expect(sinceRetry(log(record("fork"), retried(), user("?")))?.map((item) => item.seq)).toEqual([1, 2]);
+    expect(sinceRetry(log(record("resume"), record("approve")))).toBeUndefined();
+  });
+});
+
+test("attempts are those of the last retry, which may name none", () => {
+  const two = record("retry", { attempts: 2 });
+  expect(attemptsOfRetry(log(user("go")))).toBeUndefined();
+  expect(attemptsOfRetry(log(record("retry", { attempts: 5 }), reply(["a"]), two, record("approve")))).toBe(
+    2,
+  );
+  expect(attemptsOfRetry(log(two, retried()))).toBeUndefined();
+});
+
+test("a record names calls by their ids alone", () => {
+  const part = { type: "record", act: "ask" } as const;
+  expect(callsIn({ ...part, detail: { calls: ["a", 1, null, "b"] } })).toEqual(["a", "b"]);
+  expect(callsIn({ ...part, detail: {} })).toEqual([]);
+  expect(callsIn({ ...part, detail: { calls: "a" } })).toEqual([]);
 });

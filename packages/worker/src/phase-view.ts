@@ -2,7 +2,7 @@
  * What can be told of a phase from its conversation alone. The log is the only state: a worker that takes a
  * phase over sees the same view as the one that was lost, and so decides the same.
  */
-import type { HandoffPart, Item, PipelinePhase, RunSpec, ToolCallPart } from "@baton/core";
+import type { HandoffPart, Item, PipelinePhase, RecordPart, RunSpec, ToolCallPart } from "@baton/core";
 
 /** The last model reply of the phase, with its calls and what became of each. */
 export interface OpenTurn {
@@ -11,7 +11,9 @@ export interface OpenTurn {
   readonly answered: ReadonlySet<string>;
   /** Calls whose marker was written: they may have had their effect. */
   readonly started: ReadonlySet<string>;
-  /** An operator retried the run after this reply. */
+  /** Calls that a person approved. */
+  readonly approved: ReadonlySet<string>;
+  /** A person retried the run after this reply, or began another run with it. */
   readonly retried: boolean;
 }
 
@@ -22,6 +24,7 @@ export function openTurn(items: readonly Item[], phase: number): OpenTurn | unde
   if (reply === undefined || reply.phase !== phase) return undefined;
   const answered = new Set<string>();
   const started = new Set<string>();
+  const approved = new Set<string>();
   const later = items.slice(index + 1);
   for (const item of later) {
     // A user speaking after the reply (an edited retry, an answer) closes the turn.
@@ -29,16 +32,58 @@ export function openTurn(items: readonly Item[], phase: number): OpenTurn | unde
     for (const part of item.parts) {
       if (part.type === "tool_result") answered.add(part.callId);
       if (part.type === "tool_started") started.add(part.callId);
+      if (part.type === "record" && part.act === "approve") for (const id of callsIn(part)) approved.add(id);
     }
   }
   const calls = reply.parts.filter((part) => part.type === "tool_call");
-  return { reply, calls, answered, started, retried: later.some(isRetry) };
+  return { reply, calls, answered, started, approved, retried: later.some(isRetry) };
 }
 
-/** What came since the last explicit retry of the run; undefined when there was none. */
+/** What came since the last explicit retry of the run, or since it was forked; undefined when there was neither. */
 export function sinceRetry(items: readonly Item[]): readonly Item[] | undefined {
   const index = items.findLastIndex(isRetry);
   return index < 0 ? undefined : items.slice(index);
+}
+
+/** What the run wrote itself: in a fork, what came behind the items of the other run. */
+export function sinceFork(items: readonly Item[]): readonly Item[] {
+  const index = items.findLastIndex((item) => recordIn(item, "fork") !== undefined);
+  return index < 0 ? items : items.slice(index);
+}
+
+/**
+ * Models that others took the place of: they failed for good and another one stepped in, or a person put another one
+ * in their place. Nothing is handed to them any more, unless a person chooses them again.
+ */
+export function replacedModels(items: readonly Item[]): ReadonlySet<string> {
+  const replaced = new Set<string>();
+  for (const item of items) {
+    for (const part of item.parts) {
+      if (part.type === "handoff" && part.by === "fallback") {
+        replaced.add(part.from);
+        replaced.delete(part.to);
+      }
+      if (part.type === "record" && typeof part.detail.instead === "string") {
+        replaced.add(part.detail.instead);
+        replaced.delete(String(part.detail.model));
+      }
+    }
+  }
+  return replaced;
+}
+
+/** How many calls may fail in a row: what the last retry said, or undefined. */
+export function attemptsOfRetry(items: readonly Item[]): number | undefined {
+  const index = items.findLastIndex((item) => recordIn(item, "retry") !== undefined);
+  const item = items[index];
+  const attempts = item === undefined ? undefined : recordIn(item, "retry")?.detail.attempts;
+  return typeof attempts === "number" ? attempts : undefined;
+}
+
+/** The calls that a record names. */
+export function callsIn(record: RecordPart): readonly string[] {
+  const { calls } = record.detail;
+  return Array.isArray(calls) ? calls.filter((call) => typeof call === "string") : [];
 }
 
 /** The replies of models, without an assistant's messages that were submitted. */
@@ -51,7 +96,12 @@ function isReply(item: Item): boolean {
 }
 
 function isRetry(item: Item): boolean {
-  return item.parts.some((part) => part.type === "record" && part.act === "retry");
+  return recordIn(item, "retry") !== undefined || recordIn(item, "fork") !== undefined;
+}
+
+function recordIn(item: Item, act: RecordPart["act"]): RecordPart | undefined {
+  for (const part of item.parts) if (part.type === "record" && part.act === act) return part;
+  return undefined;
 }
 
 /** The handoffs so far, in order. */

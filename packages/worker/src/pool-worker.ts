@@ -4,11 +4,11 @@
  * any number of times is not failed: crashes are counted in the ledger.
  */
 import { type ModelId, runIdSchema, toBatonError } from "@baton/core";
-import { type PhaseJobData, queueNameOf, shardKeys } from "@baton/store";
+import { type PhaseJobData, type QueueEntry, queueNameOf, shardKeys } from "@baton/store";
 import { DelayedError, type Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { ExtendLocks } from "./claim-keeper.ts";
-import { runPhase } from "./run-phase.ts";
+import type { ExtendLocks, HeldJob } from "./claim-keeper.ts";
+import { type JobVerdict, runPhase } from "./run-phase.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
 export const LOCK_MS = 4_000;
@@ -26,6 +26,9 @@ const DRAIN_DELAY_S = LOCK_MS / 1_000;
 const FETCHERS_MAX = 4;
 const PLACES_A_FETCHER = 16;
 
+/** How long a job of a held pool is put back at most, so that a release is soon followed. */
+const HELD_LOOK_MS = 1_000;
+
 export interface PoolWorkerOptions {
   readonly pool: ModelId;
   readonly connection: Redis;
@@ -36,6 +39,8 @@ export interface PoolWorkerOptions {
 export class PoolWorker {
   readonly pool: ModelId;
   readonly #workers: readonly Worker<PhaseJobData>[];
+  #isHeld = false;
+  #holding: Promise<void> = Promise.resolve();
 
   constructor(options: PoolWorkerOptions) {
     this.pool = options.pool;
@@ -51,8 +56,20 @@ export class PoolWorker {
     await Promise.all(this.#workers.map((worker) => worker.waitUntilReady()));
   }
 
+  /** Takes no jobs while the pool is held, and takes them again. Those at work go on. */
+  hold(isHeld: boolean): void {
+    if (isHeld === this.#isHeld) return;
+    this.#isHeld = isHeld;
+    this.#holding = this.#holding.then(() => this.#follow(isHeld));
+  }
+
+  async #follow(isHeld: boolean): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => (isHeld ? worker.pause(true) : worker.resume())));
+  }
+
   /** Takes no more jobs; those at work go on. */
   async stopTaking(): Promise<void> {
+    await this.#holding;
     await Promise.all(this.#workers.map((worker) => worker.pause(true)));
   }
 
@@ -104,12 +121,21 @@ async function process(
     return;
   }
   const entry = { runId: runId.data, ticket: job.data.ticket, pool };
-  const verdict = await runPhase(entry, { jobId: job.id, token, extend }, deps).catch((thrown: unknown) => {
-    const error = toBatonError(thrown);
-    deps.log.error({ runId: entry.runId, pool, err: error }, "phase broke");
-    throw error;
-  });
+  const verdict = await verdictOn(entry, { jobId: job.id, token, extend }, deps);
   if (verdict.kind === "done") return;
   await job.moveToDelayed(deps.ids.now() + verdict.ms, token);
   throw new DelayedError();
+}
+
+/** A fetch that was under way when the pool was held may still bring a job; it goes back unclaimed. */
+async function verdictOn(entry: QueueEntry, job: HeldJob, deps: WorkerDeps): Promise<JobVerdict> {
+  const heldMs = deps.holds.msOf(entry.pool);
+  if (heldMs > 0) return { kind: "later", ms: Math.min(heldMs, HELD_LOOK_MS) };
+  try {
+    return await runPhase(entry, job, deps);
+  } catch (thrown) {
+    const error = toBatonError(thrown);
+    deps.log.error({ runId: entry.runId, pool: entry.pool, err: error }, "phase broke");
+    throw error;
+  }
 }

@@ -61,6 +61,7 @@ test("a tool whose name looks like a handoff is called all the same", async () =
           inputSchema: { type: "object" },
           readOnly: false,
           idempotent: false,
+          approval: false,
           origin: { kind: "mcp", server: "bank", tool: "transfer_to_savings" },
         },
       ],

@@ -9,10 +9,11 @@
  *
  * Nothing here lives only in memory: at any line this process may die, and another goes on from the last item.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import {
-  type BatonError,
+  BatonError,
   type Item,
-  isRetryable,
+  NO_USAGE,
   newClaimId,
   type PolicyDecision,
   type ToolCatalogue,
@@ -20,7 +21,7 @@ import {
 } from "@baton/core";
 import type { ClaimReply, QueueEntry } from "@baton/store";
 import { ReplyError } from "ioredis";
-import { backoffMs } from "./backoff.ts";
+import { afterFailure } from "./after-failure.ts";
 import { callModel, decisionOfTurn, type Reply } from "./call-model.ts";
 import type { HeldJob } from "./claim-keeper.ts";
 import { decide, type Step, type View } from "./decide.ts";
@@ -36,6 +37,12 @@ export type JobVerdict =
   | { readonly kind: "later"; readonly ms: number };
 
 const AHEAD_MS = 1_000;
+/** Timers take no more. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+/** A hold of the pool that is as short is waited for in place. */
+const SHORT_HOLD_MS = 1_000;
+/** When a run of a paused pool is looked at again, should a worker take it before it hears of the pause. */
+const PAUSED_POOL_MS = 1_000;
 const UNFIT_MS = 5_000;
 
 export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps): Promise<JobVerdict> {
@@ -53,12 +60,24 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   using held = deps.claims.hold(claimed.claim, job);
   const session = new PhaseSession(claimed, held, deps);
   const why = await converseSafely(session, deps);
-  if (why === "lost" && held.aborted === "hand_back") {
-    // Stopping: what was written stays, the rest of the phase goes back to the queue.
-    await session.end({ kind: "requeue", delayMs: 0, tries: session.tries }, [], []);
-    return { kind: "done", why: "handed back" };
+  return { kind: "done", why: why === "lost" ? await afterAbort(session) : why };
+}
+
+/** The claim still holds when the abort was this worker's own: what was written stays. */
+async function afterAbort(session: PhaseSession): Promise<string> {
+  switch (session.held.aborted) {
+    case "hand_back":
+      await session.end({ kind: "requeue", delayMs: 0, tries: session.tries }, [], []);
+      return "handed back";
+    case "timeout": {
+      const message = `phase ${session.phase} took longer than its timeout: a retry gives it as long again`;
+      await session.end({ kind: "failed", code: "phase_timeout", message }, [], []);
+      return "timeout";
+    }
+    case "fenced":
+    case undefined:
+      return "lost";
   }
-  return { kind: "done", why };
 }
 
 /**
@@ -70,7 +89,7 @@ async function converseSafely(session: PhaseSession, deps: WorkerDeps): Promise<
     return await converse(session, planPhase(session, deps.config), deps);
   } catch (thrown) {
     if (session.held.signal.aborted) return "lost";
-    if (thrown instanceof ReplyError) throw thrown;
+    if (thrown instanceof ReplyError || isFull(thrown)) throw thrown;
     const error = toBatonError(thrown);
     deps.log.error({ runId: session.held.claim.runId, err: error }, "the phase broke");
     const ended = await session.end({ kind: "failed", code: error.code, message: error.message }, [], []);
@@ -78,11 +97,16 @@ async function converseSafely(session: PhaseSession, deps: WorkerDeps): Promise<
   }
 }
 
+function isFull(thrown: unknown): boolean {
+  return thrown instanceof BatonError && thrown.code === "redis_full";
+}
+
 /** Turns until the phase ends or the claim is lost; says which. */
 async function converse(session: PhaseSession, plan: PhasePlan, deps: WorkerDeps): Promise<string> {
+  using _timer = phaseTimer(session, plan);
   const catalogue = await listTools(session, plan, deps);
   while (!session.held.signal.aborted) {
-    const step = decide(viewOf(session, plan, session.items));
+    const step = decide(viewOf(session, plan, session.items, catalogue, deps));
     const result = await take(step, session, plan, catalogue, deps);
     if (result !== "written") return result;
   }
@@ -129,15 +153,17 @@ async function takeTurn(
   const decision = await decisionOfTurn(session, plan, deps.config.policies, catalogue);
   const ruled = ruledOut(decision, session, plan);
   if (ruled !== undefined) return end(ruled, session, plan);
-  const called = await callModel(session, plan, decision, catalogue, deps.adapters);
+  const pool = await waitForPool(session, plan, deps);
+  if (pool !== "free") return pool;
+  const called = await callModel(session, plan, decision, catalogue, deps);
   switch (called.kind) {
     case "lost":
       return "lost";
     case "failed":
-      return backOff(called.error, session, plan, deps);
+      return afterFailure(called.error, session, plan, deps);
     case "replied": {
       const { reply } = called;
-      const next = decide(viewOf(session, plan, session.with([reply.item])));
+      const next = decide(viewOf(session, plan, session.with([reply.item]), catalogue, deps));
       if (next.kind !== "call_model" && next.kind !== "run_tools") return end(next, session, plan, reply);
       return session.write([reply.item], [reply.event], reply);
     }
@@ -176,30 +202,22 @@ function ruledOut(decision: PolicyDecision, session: PhaseSession, plan: PhasePl
   return { kind: "handoff", to, by: "policy", reason, brief: "", call: undefined, losers: [] };
 }
 
-/** A call failed: the phase is queued again with a delay, or the run fails. */
-async function backOff(
-  error: BatonError,
-  session: PhaseSession,
-  plan: PhasePlan,
-  deps: WorkerDeps,
-): Promise<string> {
-  const tries = session.tries + 1;
-  deps.log.warn(
-    { runId: session.held.claim.runId, model: plan.model, code: error.code, tries },
-    error.message,
-  );
-  const notice = { type: "notice" as const, code: error.code, message: error.message };
-  if (!isRetryable(error) || tries >= deps.config.limits.modelAttemptsMax) {
-    const ended = await session.end(
-      { kind: "failed", code: error.code, message: error.message },
-      [],
-      [notice],
-    );
-    return ended.kind === "lost" ? "lost" : "fail";
+/**
+ * A held pool calls no model. A short hold is waited for; otherwise the place is given to others and the run comes back
+ * when it is over, a little spread, so that the pool does not come back as one.
+ */
+async function waitForPool(session: PhaseSession, plan: PhasePlan, deps: WorkerDeps): Promise<string> {
+  const ms = deps.holds.msOf(plan.model);
+  if (ms === 0) return "free";
+  if (ms <= SHORT_HOLD_MS) {
+    await delay(ms, undefined, { signal: session.held.signal }).catch(() => undefined);
+    // Another call may have met the limit meanwhile.
+    return session.held.signal.aborted ? "lost" : waitForPool(session, plan, deps);
   }
-  const delayMs = backoffMs(error.retry, tries, deps.ids);
-  const ended = await session.end({ kind: "requeue", delayMs, tries }, [], [notice]);
-  return ended.kind === "lost" ? "lost" : "backoff";
+  const [byte = 0] = deps.ids.random(1);
+  const delayMs = ms === Number.POSITIVE_INFINITY ? PAUSED_POOL_MS : Math.ceil(ms * (1 + byte / 1_024));
+  const ended = await session.end({ kind: "requeue", delayMs, tries: session.tries }, [], []);
+  return ended.kind === "lost" ? "lost" : "held";
 }
 
 /** The tools of the phase. A server that is down is told to the people who watch; the phase goes on without it. */
@@ -213,7 +231,23 @@ async function listTools(session: PhaseSession, plan: PhasePlan, deps: WorkerDep
   return catalogue;
 }
 
-function viewOf(session: PhaseSession, plan: PhasePlan, items: readonly Item[]): View {
+/** Aborts the work when the phase has used its time up. */
+function phaseTimer(session: PhaseSession, plan: PhasePlan): Disposable {
+  if (plan.timeoutMs === 0) return { [Symbol.dispose]: () => undefined };
+  const left = plan.timeoutMs - session.workedMs;
+  // Nothing is left: not one call more is made.
+  if (left <= 0) session.held.abort("timeout");
+  const timer = setTimeout(() => session.held.abort("timeout"), Math.min(Math.max(0, left), TIMER_MS_MAX));
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+function viewOf(
+  session: PhaseSession,
+  plan: PhasePlan,
+  items: readonly Item[],
+  catalogue: ToolCatalogue,
+  deps: WorkerDeps,
+): View {
   return {
     spec: session.spec,
     items,
@@ -225,6 +259,9 @@ function viewOf(session: PhaseSession, plan: PhasePlan, items: readonly Item[]):
     maxHandoffs: plan.maxHandoffs,
     transfers: new Map(plan.handoffTools.map((tool) => [tool.definition.name, tool.to])),
     clientTools: new Set(plan.clientTools.map((tool) => tool.name)),
+    approvals: new Set(catalogue.tools.filter((tool) => tool.approval).map((tool) => tool.name)),
+    priced: deps.price(plan.model, NO_USAGE) !== null,
+    batch: session.batch,
     pausing: session.held.pausing,
   };
 }

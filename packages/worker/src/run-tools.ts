@@ -20,6 +20,10 @@ export interface ToolWork {
   readonly calls: readonly ToolCallPart[];
   /** Started by a worker that was lost: their outcome is unknown. */
   readonly unknown: readonly ToolCallPart[];
+  /** Calls that a person approved. */
+  readonly approved: ReadonlySet<string>;
+  /** Place of the reply that made the calls. */
+  readonly reply: number;
 }
 
 export async function runTools(
@@ -36,7 +40,7 @@ export async function runTools(
   const queue = [...work.calls];
   const lane = async (): Promise<WriteResult> => {
     for (let call = queue.shift(); call !== undefined; call = queue.shift()) {
-      if ((await runOne(session, plan, call, catalogue, tools)) === "lost") return "lost";
+      if ((await runOne(session, plan, call, work, catalogue, tools)) === "lost") return "lost";
     }
     return "written";
   };
@@ -49,6 +53,7 @@ async function runOne(
   session: PhaseSession,
   plan: PhasePlan,
   call: ToolCallPart,
+  work: ToolWork,
   catalogue: ToolCatalogue,
   tools: ToolHost,
 ): Promise<WriteResult> {
@@ -95,7 +100,15 @@ async function runOne(
         selection: plan.selection,
         runId: claim.runId,
         callId: call.callId,
-        idempotencyKey: `${claim.runId}/${call.callId}`,
+        // A server that counts its calls anew in each reply may use an id twice.
+        idempotencyKey: `${claim.runId}/${work.reply}/${call.callId}`,
+        approved: work.approved.has(call.callId),
+        onRetry: ({ attempt, message, waitMs }) =>
+          session.show({
+            type: "notice",
+            code: "tool_retry",
+            message: `${call.name}: ${message} (attempt ${attempt}; the next in ${(waitMs / 1_000).toFixed(1)} s)`,
+          }),
       },
       signal,
     );

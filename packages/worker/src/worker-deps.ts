@@ -1,18 +1,22 @@
 /** What the flow of a phase is given: everything outside it, as interfaces, so that tests can stand between. */
-import type { AdapterLookup, Config, IdSource, ToolHost } from "@baton/core";
+import type { AdapterLookup, Config, IdSource, ModelId, ToolHost, Usage } from "@baton/core";
 import type { Ledger } from "@baton/store";
 import type { Logger } from "pino";
 import type { ClaimKeeper } from "./claim-keeper.ts";
 import type { EventWriter } from "./event-writer.ts";
 import type { EnqueueNext } from "./phase-session.ts";
+import type { PoolHolds } from "./pool-holds.ts";
 
 export interface WorkerDeps {
-  readonly ledger: Pick<Ledger, "claim" | "append" | "commit">;
+  readonly ledger: Pick<Ledger, "claim" | "append" | "commit" | "hold">;
   readonly enqueue: EnqueueNext;
   readonly claims: Pick<ClaimKeeper, "hold">;
   readonly events: EventWriter;
+  readonly holds: PoolHolds;
   readonly adapters: AdapterLookup;
   readonly tools: ToolHost;
+  /** USD of a call, or null when the price of the model is not known. */
+  readonly price: (model: ModelId, usage: Usage) => number | null;
   readonly config: Pick<Config, "limits" | "models" | "policies">;
   /** What this worker has, in the words of a run's needs: `server:<slug>`, `function:<name>`, `policy:<name>`. */
   readonly capabilities: ReadonlySet<string>;

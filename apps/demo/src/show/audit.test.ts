@@ -12,10 +12,19 @@ const KILLED_AT = 1_000;
 const WENT_ON_AFTER_MS = 4_000;
 
 function runOf(id: RunId): Run {
-  const phase = { seq: 0, model, attempts: 1, turns: 1, startedAt: 0, endedAt: 9_000, usage: NO_USAGE };
+  const phase = {
+    seq: 0,
+    model,
+    attempts: 1,
+    turns: 1,
+    startedAt: 0,
+    endedAt: 9_000,
+    usage: NO_USAGE,
+    costUsd: 0,
+  };
   return {
-    ...{ id, model, ticket: 1, epoch: 2, items: 1, turns: 1, handoffs: 0, takeovers: 0 },
-    ...{ createdAt: 0, updatedAt: 0, endedAt: 9_000, usage: NO_USAGE },
+    ...{ id, model, ticket: 1, epoch: 2, items: 1, turns: 1, handoffs: 0, takeovers: 0, failures: 0 },
+    ...{ createdAt: 0, updatedAt: 0, endedAt: 9_000, usage: NO_USAGE, costUsd: 0 },
     status: "succeeded",
     phases: [{ ...phase, status: "succeeded" }],
   };

@@ -61,6 +61,8 @@ export function advance(view: RunView, event: RunEvent, worker: string | undefin
       return beginPhase(view, event, worker);
     case "text":
       return silent(write(view, event.text));
+    case "withdrawn":
+      return silent({ ...view, incoming: 0 });
     case "turn":
       return silent({ ...view, turns: view.turns + 1, incoming: 0 });
     case "tool_start":

@@ -1,13 +1,14 @@
 -- A worker writes items of its claim. The cost does not depend on how long the conversation is (R3).
 -- KEYS: run
--- ARGV: claim, epoch, len, is_turn, usage, item_count, items..., events
+-- ARGV: claim, epoch, len, is_turn, usage, spend, item_count, items..., events
+-- spend: `<batch> <tokens> <nano-USD>` of the reply, when the run is in a batch; else ''.
 -- events: a JSON array, one entry of the stream; '' for none.
--- Reply: {appended, len, pausing} | {duplicate, len, pausing} | {diverged} | {fenced, status}
+-- Reply: {appended, len, pausing, batch_flags} | {duplicate, len, pausing} | {diverged} | {fenced, status}
 -- Keeps: R2 (exact claim and epoch, status running), R3 (names the length that it continues), R5.
 local keys = keys_of(KEYS[1])
 local claim, epoch, len, is_turn, usage = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5]
-local item_count = tonumber(ARGV[6])
-local first_item = 7
+local spend, item_count = ARGV[6], tonumber(ARGV[7])
+local first_item = 8
 local events = ARGV[first_item + item_count]
 
 local values = redis.call('HMGET', keys.run, 'status', 'epoch', 'claim', 'len', 'pausing', 'turns', 'total_turns')
@@ -35,4 +36,9 @@ if events ~= '' then
   emit(keys, events)
   hint(keys)
 end
-return { 'appended', new_len, pausing }
+local flags = ''
+if spend ~= '' then
+  spend_of_batch(keys, spend)
+  flags = batch_flags(keys, string.match(spend, '^%S+'))
+end
+return { 'appended', new_len, pausing, flags }

@@ -11,4 +11,5 @@ if not run then return { 'gone' } end
 if op_seen(run.ops, op) then return { 'duplicate' } end
 if is_terminal(run.status) then return { 'terminal', run.status } end
 finish(keys, run, 'cancelled', '', '', ttl_ms, now_ms(), { 'ops', op_push(run.ops, op) })
+if run.status == 'running' then tell_holder(keys) end
 return { 'cancelled' }

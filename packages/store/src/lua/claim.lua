@@ -3,7 +3,8 @@
 -- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms,
 --       log_max, known_log
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
---         attempts, log}; log: the conversation when it has at most log_max items, 'known' when it is as
+--         attempts, worked_ms, batch, batch_flags, log}; worked_ms: how long the phase has been at work, without
+--         the time that it waited for people; log: the conversation when it has at most log_max items, 'known' when it is as
 --         known_log says (`<mark of the last commit> <length>`), else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
@@ -14,7 +15,7 @@ local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8
 local log_max, known_log = tonumber(ARGV[10]), ARGV[11]
 
 local run = load_run(keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs', 'crashes',
-  'takeovers', 'unfit_since', 'priority', 'needs', 'committed')
+  'takeovers', 'unfit_since', 'priority', 'needs', 'committed', 'rested', 'batch')
 if not run then return { 'finished', 'gone' } end
 if not is_live(run.status) then return { 'finished', run.status } end
 if ticket < run.ticket then return { 'finished', 'behind' } end
@@ -26,6 +27,8 @@ local version, rev, tries, total_turns, handoffs = tonumber(run.more[3]), run.mo
 local crashes, takeovers = tonumber(run.more[8] or '') or 0, tonumber(run.more[9] or '') or 0
 local unfit_since, priority, has_needs = tonumber(run.more[10] or ''), run.more[11], run.more[12] == '1'
 
+local now = now_ms()
+
 local function reply(epoch, takeover)
   local spec = ''
   if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
@@ -33,14 +36,16 @@ local function reply(epoch, takeover)
   if known_log ~= '' and known_log == (run.more[13] or '') .. ' ' .. run.len then
     log = 'known'
   elseif run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
+  local worked_ms = run.started == 0 and 0 or now - run.started - (tonumber(run.more[14] or '') or 0)
+  local batch = run.more[15] or ''
   return { 'claimed', epoch, run.phase, run.len, rev, spec, tries, takeover, run.turns,
-    total_turns, handoffs, run.usage, priority, run.attempts, log }
+    total_turns, handoffs, run.usage, priority, run.attempts, worked_ms, batch,
+    batch ~= '' and batch_flags(keys, batch) or '', log }
 end
 
 -- R1: our own claim, sent again after a lost reply.
 if run.status == 'running' and run.claim == claim then return reply(run.epoch, '0') end
 
-local now = now_ms()
 if deadline and now >= deadline then
   finish(keys, run, 'failed', 'deadline', 'the run passed its timeout', ttl_ms, now, {})
   return { 'finished', 'deadline' }
@@ -68,7 +73,7 @@ if missing ~= '' then
 end
 
 if run.pausing then
-  park(keys, run, pool, 'paused', now, {})
+  park(keys, run, pool, 'paused', '', now, {})
   return { 'finished', 'paused' }
 end
 

@@ -1,7 +1,8 @@
 -- A worker ends its claim: the last items, and where the run goes. Each ticket is committed at most once (R7).
 -- KEYS: run
--- ARGV: claim, epoch, ticket, len, is_turn, usage, outcome, pool, delay_ms, reason, error_code, error_message,
---       tries, ttl_ms, item_count, items..., events
+-- ARGV: claim, epoch, ticket, len, is_turn, usage, spend, outcome, pool, delay_ms, reason, detail, error_code,
+--       error_message, tries, ttl_ms, item_count, items..., events
+-- spend: as append's. error_code, error_message: why it failed, or why it is tried again.
 -- is_turn: the items begin with a model reply; usage is then that of the whole phase, this reply included.
 -- outcome: handoff | requeue | wait | succeeded | failed
 -- A wait for reason `paused` queues the run instead, when nobody asks for a pause any more.
@@ -10,13 +11,14 @@
 local keys = keys_of(KEYS[1])
 local claim, epoch, ticket, len = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local is_turn, usage = ARGV[5] == '1', ARGV[6]
-local outcome, pool, delay_ms, reason = ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[10]
-local error_code, error_message, tries, ttl_ms = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
-local item_count = tonumber(ARGV[15])
-local first_item = 16
+local spend, outcome, pool, delay_ms = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local reason, detail = ARGV[11], ARGV[12]
+local error_code, error_message, tries, ttl_ms = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
+local item_count = tonumber(ARGV[17])
+local first_item = 18
 local events = ARGV[first_item + item_count]
 
-local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns', 'crashes', 'tries')
+local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns', 'crashes', 'tries', 'rested')
 if not run then return { 'fenced', 'gone' } end
 local mark = ticket .. '/' .. claim
 if run.more[1] == mark then return { 'duplicate', run.status, run.ticket, run.pool } end
@@ -40,6 +42,7 @@ if run.more[5] ~= tries then set('tries', tries) end
 if is_turn then
   run.turns, run.usage = run.turns + 1, usage
   set('total_turns', run.more[3] + 1)
+  if spend ~= '' then spend_of_batch(keys, spend) end
   if outcome ~= 'handoff' then
     set('turns', run.turns)
     set('usage', usage)
@@ -52,7 +55,9 @@ if outcome == 'succeeded' or outcome == 'failed' then
 end
 -- A pause that was taken back meanwhile: the run goes on instead, and the reply names its entry.
 if outcome == 'wait' and not (reason == 'paused' and not run.pausing) then
-  park(keys, run, run.pool, reason, now, fields)
+  -- A pause comes first: what else it waits for is seen again when it goes on.
+  if run.pausing then reason, detail = 'paused', '' end
+  park(keys, run, run.pool, reason, detail, now, fields)
   return { 'committed', 'waiting', run.ticket, run.pool }
 end
 
@@ -66,11 +71,15 @@ if handoff then
   set('handoffs', run.more[2] + 1)
   set('crashes', '0')
   set('turns', '0')
-  set('usage', '0 0 0 0 0')
+  set('usage', '0 0 0 0 0 0')
+  if run.more[6] and run.more[6] ~= '' then set('rested', '') end
+elseif error_code ~= '' then
+  set('error_code', error_code)
+  set('error_message', error_message)
 end
 if run.pausing then
   -- The pause was asked for while the phase ran: the run moves on in the conversation, and waits there.
-  park(keys, run, pool, 'paused', now, fields)
+  park(keys, run, pool, 'paused', '', now, fields)
   return { 'committed', 'waiting', run.ticket, pool }
 end
 -- Watchers of a handoff have its own event.

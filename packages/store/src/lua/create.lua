@@ -1,12 +1,15 @@
 -- Creates a run with its first items, or finds the one that the same submission made before (R8).
 -- KEYS: run
--- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, items...
+-- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, phase, batch, custom_id, forked,
+--       items...
+-- phase: where the run begins; not 0 in a fork. forked: `<run id> <items>` that it began with, or ''.
 -- Reply: {created | exists, id, ticket, pool} | {conflict, id}
 -- Keeps: R1 (the same id or key again changes nothing), R4 (the run enters its pool), R8.
 local keys = keys_of(KEYS[1])
 local spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local delay_ms, timeout_ms, body_hash, idem_digest = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
-local first_item = 9
+local phase, batch, custom_id, forked = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local first_item = 13
 local idem_key = keys.idem_prefix .. idem_digest
 
 if idem_digest ~= '' then
@@ -30,8 +33,8 @@ local now = now_ms()
 local len = #ARGV - first_item + 1
 -- A small hash is a list that is searched from its front: what claim and commit read stands first, in their order,
 -- and is there from the start, because what is absent is searched for to the end.
-redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', 1, 'epoch', 1, 'claim', '', 'phase', 0,
-  'len', len, 'ops', '', 'pausing', '', 'attempts', 0, 'turns', 0, 'started', '', 'usage', '0 0 0 0 0',
+redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', 1, 'epoch', 1, 'claim', '', 'phase', phase,
+  'len', len, 'ops', '', 'pausing', '', 'attempts', 0, 'turns', 0, 'started', '', 'usage', '0 0 0 0 0 0',
   'committed', '', 'handoffs', 0, 'total_turns', 0, 'crashes', 0, 'tries', 0, 'not_before', '', 'deadline', '',
   'v', 1, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
   'created', now, 'updated', now)
@@ -47,7 +50,12 @@ if timeout_ms > 0 then
   redis.call('HSET', keys.run, 'deadline', now + timeout_ms)
   redis.call('ZADD', keys.deadlines, now + timeout_ms, keys.id)
 end
-redis.call('ZADD', keys.status, 0, 'live/' .. keys.id)
+index_status(keys.status, keys, nil, 'live')
+if batch ~= '' then
+  redis.call('HSET', keys.run, 'batch', batch, 'custom_id', custom_id)
+  index_status(keys.batch_prefix .. batch .. ':runs', keys, nil, 'live')
+end
+if forked ~= '' then redis.call('HSET', keys.run, 'forked', forked) end
 enter_pool(keys, pool, now)
 feed(keys, 'queued', pool)
 return { 'created', keys.id, '1', pool }

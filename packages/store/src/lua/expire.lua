@@ -19,4 +19,5 @@ end
 local now = now_ms()
 if now < deadline then return { 'early', deadline - now } end
 finish(keys, run, 'failed', 'deadline', 'the run passed its timeout', ttl_ms, now, {})
+if run.status == 'running' then tell_holder(keys) end
 return { 'expired' }

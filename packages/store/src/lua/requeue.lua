@@ -16,7 +16,7 @@ end
 local now = now_ms()
 local fields = { 'ops', op_push(run.ops, op) }
 if run.pausing then
-  park(keys, run, run.pool, 'paused', now, fields)
+  park(keys, run, run.pool, 'paused', '', now, fields)
   return { 'moved', 'waiting' }
 end
 -- A run that waits for its time keeps waiting for it.

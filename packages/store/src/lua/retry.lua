@@ -19,14 +19,16 @@ if run.epoch ~= epoch or run.len ~= len then return { 'moved' } end
 local now = now_ms()
 for _, key in ipairs(owned_keys(keys)) do redis.call('PERSIST', key) end
 redis.call('PERSIST', keys.events)
+redis.call('ZREM', keys.expiries, expiry_member(keys))
 -- The phase that was closed as failed or cancelled is opened again; with another model it stays closed.
 if pool == '' or pool == run.pool then
   redis.call('RPOP', keys.phases)
   pool = run.pool
 else
   run.phase = run.phase + 1
+  run.started = 0
   redis.call('HSET', keys.run, 'phase', run.phase, 'attempts', '0', 'turns', '0', 'started', '',
-    'usage', '0 0 0 0 0')
+    'usage', '0 0 0 0 0 0', 'rested', '')
 end
 for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
 local deadline = ''

@@ -3,14 +3,15 @@
  * from one sending to the next by design: ids of stream entries, times of writing, signs of life, BullMQ's keys.
  */
 import type { Redis } from "ioredis";
-import { shardKeys } from "../keys.ts";
+import { reconcilerKeys, shardKeys } from "../keys.ts";
 
 export type Dump = Readonly<Record<string, unknown>>;
 
 export async function dumpRedis(redis: Redis): Promise<Dump> {
   const shared = shardKeys(0);
+  const signs = [shared.workers, reconcilerKeys(0).reconciler];
   const keys = (await redis.keys("*")).filter(
-    (key) => key !== shared.workers && !key.startsWith(`${shared.bullmqPrefix}:`),
+    (key) => !signs.includes(key) && !key.startsWith(`${shared.bullmqPrefix}:`),
   );
   const dump: Record<string, unknown> = {};
   for (const key of keys.sort()) {

@@ -15,10 +15,11 @@ import {
   type RunSpecInput,
 } from "@baton/core";
 import type { Redis } from "ioredis";
+import type { WorkerBeat } from "../beat.ts";
 import type { Claimed, ClaimReply } from "../claim-run.ts";
 import type { CreateRun, QueueEntry } from "../create-run.ts";
 import { runKeys, shardKeys } from "../keys.ts";
-import type { Ledger, WorkerBeat } from "../ledger.ts";
+import type { Ledger } from "../ledger.ts";
 import type { Commit, Outcome } from "../write-claim.ts";
 
 export const ALPHA = modelIdSchema.parse("sim/alpha");

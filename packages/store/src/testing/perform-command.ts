@@ -61,7 +61,7 @@ function control(
 }
 
 function turnOf({ turn }: { readonly turn: boolean }): WrittenTurn | undefined {
-  return turn ? { phaseUsage: NO_USAGE } : undefined;
+  return turn ? { phaseUsage: { ...NO_USAGE, costUsd: 0 } } : undefined;
 }
 
 function entryOf(entry: QueueEntry | undefined): readonly (string | number)[] {

@@ -5,7 +5,9 @@ import {
   type ModelId,
   modelIdSchema,
   type NewItem,
+  NO_USAGE,
   type Part,
+  type RecordPart,
   type StopReason,
 } from "@baton/core";
 
@@ -26,6 +28,9 @@ export interface ReplyOptions {
   readonly phase?: number;
   readonly model?: ModelId;
   readonly stopReason?: StopReason;
+  /** Input tokens that the call took. */
+  readonly tokens?: number;
+  readonly costUsd?: number | null;
 }
 
 /** A model's reply; a string is text. */
@@ -38,6 +43,8 @@ export function reply(parts: readonly (string | Part)[], options: ReplyOptions =
     parts: whole,
     origin: { provider: "test", api: "openai-chat", model: options.model ?? gpt },
     stopReason: options.stopReason ?? (calls ? "tool_use" : "end"),
+    ...(options.tokens === undefined ? {} : { usage: { ...NO_USAGE, inputTokens: options.tokens } }),
+    ...(options.costUsd === undefined ? {} : { costUsd: options.costUsd }),
   };
 }
 
@@ -62,7 +69,12 @@ export function started(callId: string, phase = 0): Draft {
 }
 
 export function retried(phase = 0): Draft {
-  return { role: "control", phase, parts: [{ type: "record", act: "retry", detail: {} }] };
+  return record("retry", {}, phase);
+}
+
+/** What a person did, or was asked. */
+export function record(act: RecordPart["act"], detail: Record<string, unknown> = {}, phase = 0): Draft {
+  return { role: "control", phase, parts: [{ type: "record", act, detail }] };
 }
 
 /** Control moves to `to`; the item belongs to the phase that ends. */

@@ -1,0 +1,282 @@
+/**
+ * What people do to runs that are there: cancel, pause, resume, retry, answer, approve, reject; one by one or all that
+ * match. A run is changed by the ledger alone, and the queue entry that a change calls for is added right behind it; if
+ * the caller dies between the two, the reconciler adds it.
+ */
+import {
+  BatonError,
+  type Budget,
+  type IdSource,
+  type Item,
+  type ModelId,
+  type NewItem,
+  newOperationId,
+  type Run,
+  type RunId,
+  type RunSpec,
+  type ToolCallPart,
+  toBatonError,
+} from "@baton/core";
+import type { ControlReply, EventHub, Ledger, PoolQueues, RunWithSpec } from "@baton/store";
+import {
+  type ApprovalOptions,
+  approvalItems,
+  askedCalls,
+  type RejectOptions,
+  rejectionItems,
+} from "./approvals.ts";
+import { userItem } from "./first-items.ts";
+import {
+  clientCallsOf,
+  closingItems,
+  inputItems,
+  isReply,
+  openCalls,
+  parseRunInput,
+  placeItems,
+} from "./run-input.ts";
+import { type RunFilter, selectRuns } from "./select-runs.ts";
+
+export interface ProducerOptions {
+  readonly ledger: Ledger;
+  readonly queues: Pick<PoolQueues, "enqueue">;
+  readonly hub: EventHub;
+  readonly ids: IdSource;
+}
+
+export interface RetryOptions {
+  /** Another model for the phase that failed. */
+  readonly model?: ModelId | undefined;
+  /** Said to the model before it goes on, as a user's message. */
+  readonly input?: string | undefined;
+  /** How many calls may fail in a row from here on; absent: what the configuration says. */
+  readonly attempts?: number | undefined;
+  /** Goes over the run's budget, name by name. */
+  readonly budget?: Budget | undefined;
+}
+
+export interface ResumeOptions {
+  /** For a run that waits at its budget: goes over it, name by name. */
+  readonly budget?: Budget | undefined;
+}
+
+export interface Done {
+  readonly id: RunId;
+  /** Why it was not done. */
+  readonly error?: BatonError;
+}
+
+/** Items read at once on the way back to the last reply. */
+const TAIL_PAGE = 50;
+/** Runs that are acted on at once. */
+const AT_ONCE = 50;
+
+export class RunControl {
+  readonly #options: ProducerOptions;
+
+  constructor(options: ProducerOptions) {
+    this.#options = options;
+  }
+
+  /** The run and its spec, or `not_found`. */
+  async get(id: RunId): Promise<RunWithSpec> {
+    const found = await this.#options.ledger.read(id);
+    if (found === undefined) throw notFound(id);
+    return found;
+  }
+
+  /** Items of the conversation, from `from` to `to` inclusive; -1 is the last. */
+  conversation(id: RunId, from?: number, to?: number): Promise<readonly Item[]> {
+    return this.#options.ledger.conversation(id, from, to);
+  }
+
+  async cancel(id: RunId): Promise<void> {
+    const reply = await this.#options.ledger.cancel(id, newOperationId(this.#options.ids));
+    this.#demand(id, "cancelled", reply);
+  }
+
+  async pause(id: RunId): Promise<void> {
+    const reply = await this.#options.ledger.pause(id, newOperationId(this.#options.ids));
+    this.#demand(id, "paused", reply);
+  }
+
+  async resume(id: RunId, options: ResumeOptions = {}): Promise<void> {
+    const { ledger, ids } = this.#options;
+    const { budget } = options;
+    if (budget !== undefined) {
+      const detail = { budget };
+      const items: NewItem[] = [{ role: "control", parts: [{ type: "record", act: "resume", detail }] }];
+      return this.#answer(id, "resumed", () => items);
+    }
+    const reply = await ledger.resume(id, newOperationId(ids));
+    await this.#enqueueAfter("resumed", id, reply);
+  }
+
+  /** The calls that a run waits for a person's word on; none when it does not wait for that. */
+  async askedCalls(id: RunId): Promise<readonly ToolCallPart[]> {
+    const { run } = await this.get(id);
+    if (run.status !== "waiting" || run.reason !== "approval") return [];
+    return askedCalls(await this.#tail(run));
+  }
+
+  /** Lets calls be made that the run asks for. Throws `invalid_spec` for a call that it does not ask for. */
+  approve(id: RunId, options: ApprovalOptions = {}): Promise<void> {
+    return this.#answer(id, "approved", (run, tail) => approvalItems(run, tail, options));
+  }
+
+  /** Answers calls that the run asks for with a rejection, which the model is told. */
+  reject(id: RunId, options: RejectOptions = {}): Promise<void> {
+    return this.#answer(id, "rejected", (run, tail) => rejectionItems(run, tail, options));
+  }
+
+  async #answer(
+    id: RunId,
+    did: string,
+    itemsOf: (run: Run, tail: readonly Item[]) => readonly NewItem[],
+  ): Promise<void> {
+    const { ledger, ids } = this.#options;
+    const { run } = await this.get(id);
+    if (run.status !== "waiting") throw notPossible(run.id, run.status, did);
+    const items = placeItems(run, itemsOf(run, await this.#tail(run)), ids.now());
+    const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
+    await this.#enqueueAfter(did, id, reply);
+  }
+
+  /** Matching runs, newest first. */
+  select(filter: RunFilter): AsyncGenerator<Run, void, void> {
+    return selectRuns(this.#options.ledger, filter);
+  }
+
+  /** Does `act` to all matching runs, several at once; tells of each, also when it was not possible. */
+  async *each(filter: RunFilter, act: (id: RunId) => Promise<void>): AsyncGenerator<Done, void, void> {
+    let page: RunId[] = [];
+    for await (const run of this.select(filter)) {
+      page.push(run.id);
+      if (page.length < AT_ONCE) continue;
+      yield* await Promise.all(page.map((id) => doOne(id, act)));
+      page = [];
+    }
+    yield* await Promise.all(page.map((id) => doOne(id, act)));
+  }
+
+  /** Stops a pool: no phase of it starts, and those at work wait after their current turn. */
+  pausePool(pool: ModelId): Promise<void> {
+    return this.#options.ledger.hold(pool, { kind: "paused" });
+  }
+
+  /** Lets a paused pool go on; also ends what a rate limit held. */
+  resumePool(pool: ModelId): Promise<void> {
+    return this.#options.ledger.release(pool);
+  }
+
+  /**
+   * Answers a waiting run, and lets it go on: results of the caller's own tools, a message of the user, or both;
+   * `RunInput` tells their form. Throws `invalid_spec` for a result that nothing waits for, and `conflict` when
+   * the run changed in the meantime, as when another process answered it; then nothing is written.
+   */
+  async input(id: RunId, value: unknown): Promise<void> {
+    const { ledger, ids } = this.#options;
+    const input = parseRunInput(value);
+    const { run, spec } = await this.get(id);
+    if (run.status !== "waiting") throw notPossible(run.id, run.status, "answered");
+    const items = inputItems(run, spec, await this.#tail(run), input, ids.now());
+    const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
+    await this.#enqueueAfter("answered", id, reply);
+  }
+
+  /** The calls that a run waits for its caller to answer; none when it does not wait for that. */
+  async clientCalls(id: RunId): Promise<readonly ToolCallPart[]> {
+    const { run, spec } = await this.get(id);
+    if (run.status !== "waiting" || run.reason !== "client_tools") return [];
+    return clientCallsOf(spec, openCalls(await this.#tail(run)));
+  }
+
+  /** Puts a failed or cancelled run back to work, in its last phase, from its last written item. */
+  async retry(id: RunId, options: RetryOptions = {}): Promise<void> {
+    const { ledger, ids } = this.#options;
+    const { run, spec } = await this.get(id);
+    const items = placeItems(run, await this.#retryItems(run, options), ids.now());
+    const reply = await ledger.retry(id, {
+      op: newOperationId(ids),
+      epoch: run.epoch,
+      length: run.items,
+      pool: options.model,
+      timeoutMs: timeoutMsOf(spec),
+      items,
+    });
+    await this.#enqueueAfter("retried", id, reply);
+  }
+
+  /** The record of the retry. What leaves the last turn behind closes the calls that are open in it. */
+  async #retryItems(run: Run, options: RetryOptions): Promise<readonly NewItem[]> {
+    const { model, input, attempts, budget } = options;
+    const detail: Record<string, unknown> = { status: run.status };
+    if (model !== undefined) detail.model = model;
+    if (model !== undefined && model !== run.model) detail.instead = run.model;
+    if (attempts !== undefined) detail.attempts = attempts;
+    if (budget !== undefined) detail.budget = budget;
+    if (run.status === "failed") detail.error = run.error;
+    const items: NewItem[] = [{ role: "control", parts: [{ type: "record", act: "retry", detail }] }];
+    if (input !== undefined || (model !== undefined && model !== run.model)) {
+      items.push(...closingItems(openCalls(await this.#tail(run))));
+    }
+    if (input !== undefined) items.push(userItem(input));
+    return items;
+  }
+
+  /** The end of the conversation, from the last reply on; all of it when there is none. */
+  async #tail(run: Run): Promise<readonly Item[]> {
+    let items: readonly Item[] = [];
+    for (let from = run.items; from > 0 && !items.some(isReply); ) {
+      const before = Math.max(0, from - TAIL_PAGE);
+      items = [...(await this.conversation(run.id, before, from - 1)), ...items];
+      from = before;
+    }
+    return items;
+  }
+
+  async #enqueueAfter(did: string, id: RunId, reply: ControlReply): Promise<void> {
+    this.#demand(id, did, reply);
+    if (reply.kind !== "done" || reply.entry === undefined) return;
+    const glance = await this.#options.ledger.glance(id);
+    await this.#options.queues.enqueue(reply.entry, { priority: glance?.priority ?? 0 });
+  }
+
+  #demand(id: RunId, did: string, reply: ControlReply): void {
+    if (reply.kind === "gone") throw notFound(id);
+    if (reply.kind !== "refused") return;
+    if (reply.status !== "moved") throw notPossible(id, reply.status, did);
+    throw new BatonError("conflict", `run ${id} changed while it was being ${did}: look at it again`, {
+      fields: { runId: id },
+    });
+  }
+}
+
+async function doOne(id: RunId, act: (id: RunId) => Promise<void>): Promise<Done> {
+  try {
+    await act(id);
+    return { id };
+  } catch (thrown) {
+    const error = toBatonError(thrown);
+    // What is wrong with one run is told of it; what is wrong with Redis ends the whole.
+    if (error.code === "internal" || error.code.startsWith("redis_")) throw error;
+    return { id, error };
+  }
+}
+
+function notPossible(id: RunId, status: string, did: string): BatonError {
+  return new BatonError("not_possible", `run ${id} is ${status} and cannot be ${did} now`, {
+    fields: { runId: id, status },
+  });
+}
+
+/** Milliseconds from now until a run of this spec fails; 0 for never. */
+export function timeoutMsOf(spec: RunSpec): number {
+  return spec.timeout === undefined ? 0 : Math.ceil(spec.timeout * 1_000);
+}
+
+function notFound(id: RunId): BatonError {
+  return new BatonError("not_found", `there is no run ${id}: it never was, or its retention has passed`, {
+    fields: { runId: id },
+  });
+}

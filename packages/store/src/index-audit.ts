@@ -1,0 +1,148 @@
+/**
+ * The slow walk that holds the indexes against the records and sets them right, both ways: from the records (found by
+ * SCAN, so that one which is in no index is found too) and from the members of each index (so that one whose run is
+ * gone is found). Each pass goes on a little in one of the walks. The script `audit` compares and repairs a run at
+ * one moment; the record is the truth. Nothing is ever out of step while all goes well, so this heals what was lost or
+ * changed outside of the scripts.
+ */
+import { type RunId, runIdSchema } from "@baton/core";
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import type { Healed } from "./heal-log.ts";
+import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
+import type { RunScript } from "./scripts.ts";
+
+/** Keys that one SCAN visits; of five or six keys one is the record of a run. */
+const KEYS_A_STEP = 400;
+const MEMBERS_A_STEP = 80;
+const AT_ONCE = 100;
+/** How much faster the walk along the records goes when something else hints at a fault. */
+const HURRY = 4;
+/** A walk that came to its end rests for so long, so that a small store is not walked through all the time. */
+const REST_MS = 20_000;
+
+type Walk = "records" | "status" | "running" | "deadlines";
+
+/** The records are five times as many keys, so theirs is every other step. */
+const WALKS: readonly Walk[] = ["records", "status", "records", "running", "records", "deadlines"];
+
+const foundSchema = z.array(z.tuple([z.number()], z.string()));
+
+export class IndexAudit {
+  readonly #redis: Redis;
+  readonly #run: RunScript;
+  readonly #cursors = new Map<Walk, string>();
+  readonly #restsUntil = new Map<Walk, number>();
+  #turn = 0;
+  #hurries = false;
+  #hurriesUntil = 0;
+  /** Walks along the records that were begun, the last of those that found nothing, and whether this one has. */
+  #walksBegun = 0;
+  #lastCleanWalk = 0;
+  #foundFault = false;
+
+  constructor(redis: Redis, run: RunScript) {
+    this.#redis = redis;
+    this.#run = run;
+  }
+
+  /** A walk along the records begins soon and goes faster; returns its number. */
+  hurry(): number {
+    this.#hurries = true;
+    this.#hurriesUntil = this.#walksBegun + 1;
+    return this.#hurriesUntil;
+  }
+
+  /** Whether the walk of this number, or one behind it, went through all records and found nothing out of step. */
+  hasSeenAllWell(walk: number): boolean {
+    return this.#lastCleanWalk >= walk;
+  }
+
+  /** Goes on a little in the walk whose turn it is. */
+  async step(now: number): Promise<readonly Healed[]> {
+    const walk = this.#hurries ? "records" : (WALKS[this.#turn % WALKS.length] ?? "records");
+    this.#turn += 1;
+    if (!this.#hurries && now < (this.#restsUntil.get(walk) ?? 0)) return [];
+    const cursor = this.#cursors.get(walk) ?? "0";
+    if (walk === "records") return this.#walkRecords(cursor, now);
+    const index = shardKeys(0)[walk];
+    const [next, page] = await this.#redis.zscan(index, cursor, "COUNT", MEMBERS_A_STEP);
+    this.#wentTo(walk, next, now);
+    const members = page.filter((_, place) => place % 2 === 0);
+    const garbage = members.filter((member) => !runIdSchema.safeParse(idOf(member)).success);
+    return [...(await this.repair(members)), ...(await this.removeGarbage(walk, garbage))];
+  }
+
+  /**
+   * Compares the runs with the indexes, and sets these right. A run is given by its id or by its member in the status
+   * index; what is neither is left out.
+   */
+  async repair(members: readonly string[]): Promise<readonly Healed[]> {
+    const known = members.filter((member) => runIdSchema.safeParse(idOf(member)).success);
+    const healed: Healed[] = [];
+    for (let from = 0; from < known.length; from += AT_ONCE) {
+      healed.push(...(await this.#audit(known.slice(from, from + AT_ONCE))));
+    }
+    return healed;
+  }
+
+  /** Takes members out of an index that are no runs of ours: nothing else can be done with them. */
+  async removeGarbage(
+    index: Exclude<Walk, "records"> | "live",
+    members: readonly string[],
+  ): Promise<readonly Healed[]> {
+    if (members.length === 0) return [];
+    await this.#redis.zrem(shardKeys(0)[index], ...members);
+    return members.map((member) => ({
+      what: "index",
+      detail: `${index}: no run id: ${member.slice(0, 60)}`,
+    }));
+  }
+
+  async #walkRecords(cursor: string, now: number): Promise<readonly Healed[]> {
+    if (cursor === "0") {
+      this.#walksBegun += 1;
+      this.#foundFault = false;
+    }
+    const { runPattern } = reconcilerKeys(0);
+    const count = KEYS_A_STEP * (this.#hurries ? HURRY : 1);
+    const [next, keys] = await this.#redis.scan(cursor, "MATCH", runPattern, "COUNT", count);
+    const healed = await this.repair(keys.map((key) => key.slice(key.lastIndexOf(":") + 1)));
+    this.#wentTo("records", next, now);
+    if (healed.some(({ what }) => what === "index")) this.#foundFault = true;
+    if (next === "0") {
+      if (!this.#foundFault) this.#lastCleanWalk = this.#walksBegun;
+      // A walk that was under way when the haste began does not count as the one that was asked for.
+      this.#hurries = this.#hurries && this.#walksBegun < this.#hurriesUntil;
+    }
+    return healed;
+  }
+
+  /** Redis' cursor is 0 again at the end. */
+  #wentTo(walk: Walk, cursor: string, now: number): void {
+    this.#cursors.set(walk, cursor);
+    if (cursor === "0") this.#restsUntil.set(walk, now + REST_MS);
+  }
+
+  async #audit(members: readonly string[]): Promise<readonly Healed[]> {
+    // Only members that hold run ids come here.
+    const ids = members.map((member) => idOf(member) as RunId);
+    const groups = members.map((member) => member.slice(0, Math.max(0, member.indexOf("/"))));
+    const reply = await this.#run(
+      "audit",
+      ids.map((id) => runKeys(id).run),
+      ["repair", ...groups],
+    );
+    return foundSchema.parse(reply).flatMap(([place, ...what]): Healed[] => {
+      if (what.includes("corrupt")) return [{ what: "corrupt", runId: ids[place] }];
+      // What an ended run leaves behind is the ordinary end of its retention.
+      if (what.every((one) => one === "ended-")) return [];
+      return [{ what: "index", runId: ids[place], detail: what.join(" ") }];
+    });
+  }
+}
+
+/** Of `<group>/<run id>` or of the id alone. */
+function idOf(member: string): string {
+  return member.slice(member.indexOf("/") + 1);
+}

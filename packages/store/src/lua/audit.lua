@@ -1,0 +1,72 @@
+-- Compares the records of runs with the indexes, and sets the indexes right: the record is the truth.
+-- KEYS: runs...
+-- ARGV: how, group of each run in turn...
+-- how: repair | look; to look changes nothing. group: the one that the run was found under in the status index, or ''.
+-- Reply: a list of {place, what...} of the runs that were out of step; places count from 0; what: `<index>+` for a
+--        member that was missing, `<index>-` for one too many, `ended-` for one that a run left whose retention
+--        has passed, `deadlines~` for another time, `corrupt` for a record that cannot be read, which is left alone.
+-- Keeps: R1 (sent twice it finds nothing the second time), R4 (a live run is in `live`, where its entry is looked for).
+local keys = keys_of(KEYS[1])
+local how = ARGV[1]
+local repair = how == 'repair'
+
+-- Each index is asked for all runs in one command, which is most of what makes this cheap.
+local ids, records, members = {}, {}, {}
+for place = 1, #KEYS do
+  local run_key = KEYS[place]
+  local id = string.match(run_key, ':run:(.+)$')
+  local values = redis.pcall('HMGET', run_key, 'status', 'deadline')
+  local status = values[1]
+  local group = status and (is_live(status) and 'live' or (status == 'waiting' or is_terminal(status)) and status)
+  ids[place] = id
+  records[place] = {
+    status = status, group = group, deadline = tonumber(values[2] or ''),
+    -- A key that holds anything but a record with a status that we know is not ours to judge.
+    corrupt = values.err or (status and not group) or (not status and redis.call('EXISTS', run_key) == 1),
+  }
+  members[place] = (group or '') .. '/' .. id
+end
+local in_status = redis.call('ZMSCORE', keys.status, unpack(members))
+local in_running = redis.call('ZMSCORE', keys.running, unpack(ids))
+local in_live = redis.call('ZMSCORE', keys.live, unpack(ids))
+local in_deadlines = redis.call('ZMSCORE', keys.deadlines, unpack(ids))
+
+-- `score` is what the index holds, `wanted` what it should hold; either may be false.
+local function settle(found, name, index, member, score, wanted)
+  if score and not wanted then
+    found[#found + 1] = name .. '-'
+    if repair then redis.call('ZREM', index, member) end
+  elseif wanted and not score then
+    found[#found + 1] = name .. '+'
+    if repair then redis.call('ZADD', index, wanted, member) end
+  end
+end
+
+local now = now_ms()
+local out_of_step = {}
+for place = 1, #KEYS do
+  local id, record, found = ids[place], records[place], { place - 1 }
+  local group = record.group
+  if record.corrupt then
+    found[2] = 'corrupt'
+  else
+    settle(found, 'status', keys.status, members[place], in_status[place], group and '0')
+    local under = ARGV[place + 1]
+    if under ~= '' and under ~= group then
+      local name = (not group and is_terminal(under)) and 'ended' or 'status'
+      -- It may have moved on since it was found there.
+      local member = under .. '/' .. id
+      settle(found, name, keys.status, member, redis.call('ZSCORE', keys.status, member), false)
+    end
+    settle(found, 'running', keys.running, id, in_running[place], record.status == 'running' and now)
+    settle(found, 'live', keys.live, id, in_live[place], group == 'live' and now)
+    local score, deadline = in_deadlines[place], (group == 'live' or group == 'waiting') and record.deadline
+    settle(found, 'deadlines', keys.deadlines, id, score, deadline)
+    if deadline and score and tonumber(score) ~= deadline then
+      found[#found + 1] = 'deadlines~'
+      if repair then redis.call('ZADD', keys.deadlines, deadline, id) end
+    end
+  end
+  if #found > 1 then out_of_step[#out_of_step + 1] = found end
+end
+return out_of_step

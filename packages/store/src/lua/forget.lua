@@ -1,0 +1,32 @@
+-- Takes runs whose keys have expired out of the indexes; the last one of a batch takes the batch's keys along.
+-- KEYS: runs...
+-- ARGV: batch of each run in turn...
+-- Reply: how many were forgotten. One that is kept after all leaves `expiries`; one that has time left stays there.
+-- Keeps: R1 (sent twice it changes nothing more), R6 (a run that is there is not touched).
+local keys = keys_of(KEYS[1])
+
+local function members_of(id)
+  return 'live/' .. id, 'waiting/' .. id, 'succeeded/' .. id, 'failed/' .. id, 'cancelled/' .. id
+end
+
+local forgotten = 0
+for place = 1, #KEYS do
+  local id, batch = string.match(KEYS[place], ':run:(.+)$'), ARGV[place]
+  local member = batch == '' and id or (id .. ' ' .. batch)
+  local expires_at = redis.call('PEXPIRETIME', KEYS[place])
+  if expires_at >= 0 then
+    redis.call('ZADD', keys.expiries, expires_at, member)
+  else
+    redis.call('ZREM', keys.expiries, member)
+  end
+  if expires_at == -2 then
+    forgotten = forgotten + 1
+    redis.call('ZREM', keys.status, members_of(id))
+    if batch ~= '' then
+      local batch_key, batch_runs = keys.batch_prefix .. batch, keys.batch_prefix .. batch .. ':runs'
+      redis.call('ZREM', batch_runs, members_of(id))
+      if redis.call('EXISTS', batch_runs) == 0 then redis.call('DEL', batch_key) end
+    end
+  end
+end
+return forgotten

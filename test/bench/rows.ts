@@ -1,0 +1,26 @@
+/** What a benchmark has measured, and how it is shown. */
+import { execFileSync } from "node:child_process";
+
+export interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The bar, and whether the value meets it. */
+  readonly bar?: number;
+  readonly ok?: boolean;
+}
+
+export function print(table: readonly Row[], how: string): void {
+  const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
+  const width = Math.max(36, ...table.map(({ name }) => name.length + 2));
+  process.stdout.write(`\ncommit ${commit}, Node ${process.version}, ${how}\n\n`);
+  for (const { name, value, unit, bar, ok } of table) {
+    const shown = value >= 100 ? value.toFixed(0) : value.toFixed(2);
+    const verdict = bar === undefined ? "" : `  bar ${bar} ${unit}  ${ok ? "met" : "NOT MET"}`;
+    process.stdout.write(`${name.padEnd(width)}${shown.padStart(8)} ${unit.padEnd(4)}${verdict}\n`);
+  }
+}
+
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
