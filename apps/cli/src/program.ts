@@ -1,6 +1,8 @@
 /** The command line: names, flags, help. Commands are loaded when they are called, so that `--help` is quick. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { ExitCode } from "./exit-code.ts";
+import { amount, collect, natural, positive } from "./flag-values.ts";
+import { addBatches, addPools, addRuns } from "./program-runs.ts";
 
 /** Builds the program; `report` is told the exit code of the command that ran. */
 export function buildProgram(version: string, report: (code: ExitCode) => void): Command {
@@ -13,6 +15,14 @@ export function buildProgram(version: string, report: (code: ExitCode) => void):
   addRun(program, report);
   addWorkers(program, report);
   addRuns(program, report);
+  addPools(program, report);
+  addBatches(program, report);
+  program
+    .command("doctor")
+    .description("what commonly goes wrong: Redis, keys, MCP servers, workers; and what to do about it")
+    .option("--online", "also ask each provider for its models, with its key")
+    .option("--json", "print one JSON object")
+    .action(async (flags) => report(await (await import("./commands/doctor.ts")).doctor(flags)));
   program
     .command("demo")
     .description(
@@ -40,6 +50,11 @@ function addRun(program: Command, report: (code: ExitCode) => void): void {
     .option("--max-handoffs <n>", "handoffs at most", natural)
     .option("--timeout <seconds>", "the run fails after so long", positive)
     .option("--policy <name>", "a policy of the configuration")
+    .option("--fallback <provider/model>", "who takes over when a model fails for good", collect)
+    .option("--budget-tokens <n>", "the run waits before it goes over so many tokens", positive)
+    .option("--budget-usd <amount>", "the run waits before it goes over so much", amount)
+    .option("--batch <id>", "the batch that the run belongs to")
+    .option("--custom-id <id>", "its name in the batch; the same name again gives the same run")
     .option("--spec <file>", "a run spec as JSON; - reads standard input; flags go over it")
     .option("--idempotency-key <key>", "the same key and spec give the same run")
     .option("--detach", "print the run's id and leave")
@@ -74,63 +89,4 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     .option(...drain, natural, 20)
     .option("--json", "print one JSON line when ready")
     .action(async (flags) => report(await (await import("./commands/worker.ts")).worker(flags)));
-}
-
-function addRuns(program: Command, report: (code: ExitCode) => void): void {
-  const runs = program.command("runs").description("look at runs and steer them");
-  const load = () => import("./commands/runs.ts");
-  runs
-    .command("ls")
-    .description("list runs, newest first")
-    .option("--status <status>", "only of this status")
-    .option("--limit <n>", "at most so many", positive, 20)
-    .option("--json", "print JSON lines")
-    .action(async (flags) => report(await (await load()).list(flags)));
-  runs
-    .command("show <run>")
-    .description("one run: phases, usage, conversation")
-    .option("--json", "print the result as JSON")
-    .action(async (id, flags) => report(await (await load()).show(id, flags)));
-  runs
-    .command("watch <run>")
-    .description("follow a run to its end; serve its models here if nobody does")
-    .option("--json", "print the result as JSON at the end")
-    .action(async (id, flags) => report(await (await load()).watch(id, flags)));
-  runs
-    .command("retry <run...>")
-    .description("put failed or cancelled runs back to work, from their last written turn")
-    .option("-m, --model <provider/model>", "another model for the phase that failed")
-    .option("--input <text>", "say this to the model before it goes on")
-    .option("--json", "print JSON lines")
-    .action(async (ids, flags) => report(await (await load()).retry(ids, flags)));
-  for (const [name, description] of [
-    ["cancel", "end runs now"],
-    ["pause", "let runs wait after their current turn"],
-    ["resume", "let paused runs go on"],
-  ] as const) {
-    runs
-      .command(`${name} <run...>`)
-      .description(description)
-      .option("--json", "print JSON lines")
-      .action(async (ids, flags) => report(await (await load())[name](ids, flags)));
-  }
-}
-
-function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
-  return [...(earlier ?? []), value];
-}
-
-function positive(value: string): number {
-  return wholeNumber(value, 1);
-}
-
-function natural(value: string): number {
-  return wholeNumber(value, 0);
-}
-
-function wholeNumber(value: string, least: number): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < least)
-    throw new InvalidArgumentError(`use a whole number from ${least}.`);
-  return number;
 }

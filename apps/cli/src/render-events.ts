@@ -42,6 +42,9 @@ export class EventRenderer {
       case "turn":
         this.#closeText();
         return;
+      case "withdrawn":
+        if (this.#open) this.#line(style("yellow", "… withdrawn: the call failed, its text will come anew"));
+        return;
       case "tool_start":
         this.#line(style("cyan", `  ⚙ ${clean(event.name)} ${shorten(event.arguments, 90)}`));
         return;
@@ -92,7 +95,10 @@ export class EventRenderer {
 
   #status(event: Extract<RunEvent, { type: "status" }>): void {
     const { style } = this.#terminal;
-    if (event.status === "waiting") this.#line(style("yellow", `‖ waiting: ${event.reason ?? ""}`));
+    if (event.status === "waiting") {
+      const what = event.detail === undefined ? "" : ` (${shorten(event.detail, 200)})`;
+      this.#line(style("yellow", `‖ waiting: ${event.reason ?? ""}${what}`));
+    }
     if (event.status === "failed")
       this.#line(style("red", `✗ failed: ${event.error === undefined ? "" : clean(event.error.message)}`));
     if (event.status === "cancelled") this.#line(style("red", "✗ cancelled"));

@@ -17,6 +17,11 @@ export interface RunFlags {
   readonly timeout?: number;
   readonly policy?: string;
   readonly spec?: string;
+  readonly fallback?: readonly string[];
+  readonly budgetTokens?: number;
+  readonly budgetUsd?: number;
+  readonly batch?: string;
+  readonly customId?: string;
   readonly idempotencyKey?: string;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -26,7 +31,8 @@ export async function run(input: string | undefined, flags: RunFlags): Promise<E
   const spec = parseRunSpec({ ...(await fileSpec(flags.spec)), ...flagSpec(input, flags) });
   await using context = await openCommand({ quiet: flags.json === true });
   await (flags.detach === true ? demandKnown : demandRunnable)(context, spec);
-  const { runId } = await context.store.producer.submit(spec, { idempotencyKey: flags.idempotencyKey });
+  const { idempotencyKey } = flags;
+  const { runId } = await context.store.producer.submit(spec, { idempotencyKey, batch: batchOf(flags) });
   if (flags.detach === true) return detached(context, runId, flags);
   return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
 }
@@ -34,6 +40,15 @@ export async function run(input: string | undefined, flags: RunFlags): Promise<E
 function detached({ terminal }: CommandContext, runId: RunId, flags: RunFlags): ExitCode {
   terminal.out(flags.json === true ? `${JSON.stringify({ id: runId })}\n` : `${runId}\n`);
   return EXIT.done;
+}
+
+function batchOf({
+  batch,
+  customId,
+}: RunFlags): { readonly id: string; readonly customId: string } | undefined {
+  if (batch === undefined && customId === undefined) return undefined;
+  if (batch !== undefined && customId !== undefined) return { id: batch, customId };
+  throw new BatonError("invalid_spec", "a run of a batch has both: --batch and --custom-id");
 }
 
 function flagSpec(input: string | undefined, flags: RunFlags): Partial<Record<keyof RunSpec, unknown>> {
@@ -46,6 +61,10 @@ function flagSpec(input: string | undefined, flags: RunFlags): Partial<Record<ke
     ...(flags.maxTurns === undefined ? {} : { max_turns: flags.maxTurns }),
     ...(flags.maxHandoffs === undefined ? {} : { max_handoffs: flags.maxHandoffs }),
     ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+    ...(flags.fallback === undefined ? {} : { fallback: flags.fallback }),
+    ...(flags.budgetTokens === undefined && flags.budgetUsd === undefined
+      ? {}
+      : { budget: { tokens: flags.budgetTokens, usd: flags.budgetUsd } }),
     ...(flags.policy === undefined ? {} : { policy: flags.policy }),
   };
 }

@@ -1,27 +1,26 @@
-/** `baton runs …`: list, show, watch, and what changes a run: retry, cancel, pause, resume. */
+/** `baton runs …`, what looks at runs: list, show, watch. */
 import {
   BatonError,
   matchesModelPattern,
-  modelIdSchema,
   RUN_STATUSES,
   type Run,
-  type RunId,
   type RunStatus,
-  runIdSchema,
   type ToolCallPart,
   textOf,
 } from "@baton/core";
 import { listWorkers } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { parseRunId } from "../run-id.ts";
 import { clean, duration, shorten, table } from "../terminal.ts";
+import { heldText } from "./pools.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
 }
 
 export async function list(
-  flags: JsonFlag & { readonly status?: string; readonly limit: number },
+  flags: JsonFlag & { readonly status?: string; readonly batch?: string; readonly limit: number },
 ): Promise<ExitCode> {
   const wanted = RUN_STATUSES.filter((status) => flags.status === undefined || status === flags.status);
   if (wanted.length === 0) {
@@ -31,7 +30,7 @@ export async function list(
     );
   }
   await using context = await openCommand({ quiet: flags.json === true });
-  const runs = await newestRuns(context, wanted, flags.limit);
+  const runs = await newestRuns(context, wanted, flags);
   if (flags.json === true) {
     for (const run of runs) context.terminal.out(`${JSON.stringify(run)}\n`);
     return EXIT.done;
@@ -61,10 +60,13 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
   const { out } = context.terminal;
   out(`${run.id}  ${run.status}${run.status === "waiting" ? ` (${run.reason})` : ""}\n`);
   if (result.error !== undefined) out(`error    ${result.error.code}: ${clean(result.error.message)}\n`);
-  if (remark !== undefined) out(`note     ${remark}\n`);
+  if (remark !== undefined) out(`note     ${clean(remark)}\n`);
+  if (run.batch !== undefined) out(`batch    ${run.batch} / ${clean(run.customId ?? "")}\n`);
+  if (run.forkedFrom !== undefined)
+    out(`forked   from ${run.forkedFrom.run}, its first ${run.forkedFrom.items} items\n`);
   out(
     table([
-      ["phase", "model", "status", "attempts", "turns", "tokens in/out", "time"],
+      ["phase", "model", "status", "attempts", "turns", "tokens in/out", "USD", "time"],
       ...run.phases.map((phase) => [
         phase.name ?? String(phase.seq),
         context.labelOf(phase.model),
@@ -72,19 +74,22 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
         String(phase.attempts),
         String(phase.turns),
         `${phase.usage.inputTokens}/${phase.usage.outputTokens}`,
+        phase.costUsd === null ? "?" : phase.costUsd.toFixed(4),
         phase.startedAt === undefined ? "" : duration((phase.endedAt ?? Date.now()) - phase.startedAt),
       ]),
     ]),
   );
   for (const item of await context.store.producer.conversation(runId)) {
+    // The number in front is the item's place: where a fork can be made.
+    const place = context.terminal.style("dim", `[${item.seq}] `);
     for (const part of item.parts) {
       const who = item.origin?.model ?? item.role;
       if (part.type === "tool_call")
-        out(`${who}: ⚙ ${clean(part.name)} ${shorten(argumentsOf(part), 100)}\n`);
-      if (part.type === "handoff") out(`${part.from} → ${part.to}: ${shorten(part.reason, 100)}\n`);
-      if (part.type === "record") out(`${part.act}: ${shorten(JSON.stringify(part.detail), 120)}\n`);
+        out(`${place}${who}: ⚙ ${clean(part.name)} ${shorten(argumentsOf(part), 100)}\n`);
+      if (part.type === "handoff") out(`${place}${part.from} → ${part.to}: ${shorten(part.reason, 100)}\n`);
+      if (part.type === "record") out(`${place}${part.act}: ${shorten(JSON.stringify(part.detail), 120)}\n`);
     }
-    if (textOf(item) !== "") out(`${item.origin?.model ?? item.role}: ${clean(textOf(item))}\n`);
+    if (textOf(item) !== "") out(`${place}${item.origin?.model ?? item.role}: ${clean(textOf(item))}\n`);
   }
   return EXIT.done;
 }
@@ -98,80 +103,52 @@ export async function watch(id: string, flags: JsonFlag): Promise<ExitCode> {
   return await followRun(context, runId, spec, { json: flags.json === true });
 }
 
-export async function retry(
-  ids: readonly string[],
-  flags: JsonFlag & { readonly model?: string; readonly input?: string },
-): Promise<ExitCode> {
-  const model = flags.model === undefined ? undefined : modelIdSchema.safeParse(flags.model);
-  if (model?.success === false)
-    throw new BatonError("invalid_spec", model.error.issues[0]?.message ?? "bad model");
-  return control(ids, "retried", flags, (context, id) =>
-    context.store.producer.retry(id, { model: model?.data, input: flags.input }),
-  );
-}
-
-export function cancel(ids: readonly string[], flags: JsonFlag): Promise<ExitCode> {
-  return control(ids, "cancelled", flags, (context, id) => context.store.producer.cancel(id));
-}
-
-export function pause(ids: readonly string[], flags: JsonFlag): Promise<ExitCode> {
-  return control(ids, "paused", flags, (context, id) => context.store.producer.pause(id));
-}
-
-export function resume(ids: readonly string[], flags: JsonFlag): Promise<ExitCode> {
-  return control(ids, "resumed", flags, (context, id) => context.store.producer.resume(id));
-}
-
 function argumentsOf(call: ToolCallPart): string {
   return call.arguments.kind === "object" ? JSON.stringify(call.arguments.value) : call.arguments.raw;
-}
-
-async function control(
-  ids: readonly string[],
-  did: string,
-  flags: JsonFlag,
-  act: (context: CommandContext, id: RunId) => Promise<void>,
-): Promise<ExitCode> {
-  const runIds = ids.map(parseRunId);
-  await using context = await openCommand({ quiet: flags.json === true });
-  for (const id of runIds) {
-    await act(context, id);
-    context.terminal.out(flags.json === true ? `${JSON.stringify({ id, did })}\n` : `${id} ${did}\n`);
-  }
-  return EXIT.done;
 }
 
 async function newestRuns(
   context: CommandContext,
   statuses: readonly RunStatus[],
-  limit: number,
+  { limit, batch }: { readonly limit: number; readonly batch?: string | undefined },
 ): Promise<readonly Run[]> {
   const { ledger } = context.store;
-  const ids = await Promise.all(statuses.map((status) => ledger.list(status, { limit })));
+  const ids = await Promise.all(statuses.map((status) => ledger.list(status, { limit, batch })));
   // A ULID begins with the time: the ids in reverse order are the runs, newest first.
   const newest = ids.flat().sort().reverse().slice(0, limit);
   const found = await Promise.all(newest.map((id) => ledger.read(id)));
   return found.flatMap((one) => (one === undefined ? [] : [one.run]));
 }
 
-/** Why a queued run does not move, when that can be told. */
+/** Why a run does not move, when that can be told, and what helps. */
 async function remarkOf(context: CommandContext, run: Run): Promise<string | undefined> {
+  if (run.status === "waiting") return waitRemark(run);
   if (run.status !== "queued") return undefined;
   if (run.missing !== undefined)
     return `no worker of ${run.model} has what it needs: ${run.missing.join(", ")}`;
-  const workers = await listWorkers(context.store.connection);
+  const { connection, ledger } = context.store;
+  const [workers, holds] = await Promise.all([listWorkers(connection), ledger.holds()]);
   const served = workers.some((worker) =>
     worker.patterns.some((pattern) => matchesModelPattern(pattern, run.model)),
   );
   if (!served) return `no live worker serves ${run.model}: start one with \`baton worker -m ${run.model}\``;
-  return run.notBefore === undefined ? undefined : `not before ${new Date(run.notBefore).toISOString()}`;
+  const held = heldText(holds.get(run.model));
+  if (held !== undefined) return `the pool ${run.model} is ${held}`;
+  if (run.notBefore === undefined) return undefined;
+  const failure =
+    run.lastFailure === undefined ? "" : `, after ${run.failures} failed calls: ${run.lastFailure.message}`;
+  return `not before ${new Date(run.notBefore).toISOString()}${failure}`;
 }
 
-function parseRunId(id: string): RunId {
-  const parsed = runIdSchema.safeParse(id);
-  if (parsed.success) return parsed.data;
-  throw new BatonError(
-    "invalid_spec",
-    `${shorten(id, 60)} is no run id: ${parsed.error.issues[0]?.message ?? ""}`,
-  );
+function waitRemark(run: Extract<Run, { status: "waiting" }>): string {
+  switch (run.reason) {
+    case "approval":
+      return `waits for ${run.detail ?? "a person's word"}: \`baton runs approve ${run.id}\`, or reject`;
+    case "budget":
+      return run.detail ?? "its budget is spent";
+    case "client_tools":
+      return "waits for results of its caller's own tools";
+    case "paused":
+      return `paused: \`baton runs resume ${run.id}\``;
+  }
 }

@@ -1,0 +1,81 @@
+/** `baton pools …`: which pools there are, and pausing and resuming them. */
+import { type ModelId, matchesModelPattern, modelIdSchema } from "@baton/core";
+import { listPools, listWorkers, readBacklog } from "@baton/store";
+import { openCommand } from "../command-context.ts";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+import { duration, table } from "../terminal.ts";
+
+interface JsonFlag {
+  readonly json?: boolean;
+}
+
+export async function list(flags: JsonFlag): Promise<ExitCode> {
+  await using context = await openCommand({ quiet: flags.json === true });
+  const { connection, ledger, queues } = context.store;
+  const [pools, backlog, workers, holds] = await Promise.all([
+    listPools(connection),
+    readBacklog(connection),
+    listWorkers(connection),
+    ledger.holds(),
+  ]);
+  const rows = await Promise.all(
+    pools.map(async (pool) => ({
+      pool,
+      backlog: backlog.get(pool) ?? 0,
+      active: (await queues.countsOf(pool)).active,
+      workers: workers.filter((worker) =>
+        worker.patterns.some((pattern) => matchesModelPattern(pattern, pool)),
+      ).length,
+      held: heldText(holds.get(pool)),
+    })),
+  );
+  if (flags.json === true) {
+    for (const row of rows) context.terminal.out(`${JSON.stringify(row)}\n`);
+    return EXIT.done;
+  }
+  if (rows.length === 0) context.terminal.err("no pools yet: a pool comes with its first run\n");
+  else {
+    context.terminal.out(
+      table([
+        ["pool", "backlog", "active", "workers", ""],
+        ...rows.map((row) => [
+          context.labelOf(row.pool),
+          String(row.backlog),
+          String(row.active),
+          String(row.workers),
+          row.held ?? "",
+        ]),
+      ]),
+    );
+  }
+  return EXIT.done;
+}
+
+export function pause(models: readonly string[], flags: JsonFlag): Promise<ExitCode> {
+  return onEach(models, "paused", flags);
+}
+
+export function resume(models: readonly string[], flags: JsonFlag): Promise<ExitCode> {
+  return onEach(models, "resumed", flags);
+}
+
+async function onEach(
+  models: readonly string[],
+  did: "paused" | "resumed",
+  flags: JsonFlag,
+): Promise<ExitCode> {
+  const pools: readonly ModelId[] = models.map((model) => modelIdSchema.parse(model));
+  await using context = await openCommand({ quiet: flags.json === true });
+  const { producer } = context.store;
+  for (const pool of pools) {
+    await (did === "paused" ? producer.pausePool(pool) : producer.resumePool(pool));
+    context.terminal.out(flags.json === true ? `${JSON.stringify({ pool, did })}\n` : `${pool} ${did}\n`);
+  }
+  return EXIT.done;
+}
+
+/** What holds a pool, for people; undefined when nothing does. */
+export function heldText(ms: number | undefined): string | undefined {
+  if (ms === undefined) return undefined;
+  return ms === Number.POSITIVE_INFINITY ? "paused" : `rate limited for ${duration(ms)}`;
+}

@@ -1,0 +1,12 @@
+import { BatonError, type RunId, runIdSchema } from "@baton/core";
+import { shorten } from "./terminal.ts";
+
+/** A run's id as it was typed; throws `invalid_spec` for what is none. */
+export function parseRunId(id: string): RunId {
+  const parsed = runIdSchema.safeParse(id);
+  if (parsed.success) return parsed.data;
+  throw new BatonError(
+    "invalid_spec",
+    `${shorten(id, 60)} is no run id: ${parsed.error.issues[0]?.message ?? ""}`,
+  );
+}
