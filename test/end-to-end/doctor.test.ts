@@ -93,7 +93,9 @@ test("beside `baton up` all is well: its own Redis is found, its worker and its 
   await up.end(20_000);
 });
 
-test("each fault of a sick installation is a line, and no secret is in any", async () => {
+test("each fault of a sick installation is a line, and no secret is in any", {
+  timeout: 90_000,
+}, async () => {
   await using redis = await freshRedis();
   await using broken = await sicken(redis.url);
   const { code, ok, of, stdout } = await examine(broken.env);
@@ -152,6 +154,7 @@ async function sicken(url: string) {
   });
   await client.hset(`{baton}:run:${corrupt}`, "status", "junk");
   const used = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
+  await client.config("SET", "requirepass", "canary-redis");
   await client.config("SET", "appendonly", "no");
   await client.config("SET", "maxmemory-policy", "volatile-lru");
   await client.config("SET", "maxmemory", String(Math.ceil(used * 1.01)));
@@ -181,9 +184,10 @@ async function sickConfig() {
       documents: { ...mcpServers.documents, tools: { serch_documents: { approval: true } } },
       dies: {
         command: process.execPath,
-        args: ["-e", "console.error(`token ${process.env.TOKEN}`); process.exit(3)"],
+        args: ["-e", "console.error('token ' + process.env.TOKEN); process.exit(3)"],
         env: { TOKEN: "canary-token" },
       },
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is expanded when the server is opened.
       search: { url: "https://host/mcp", headers: { Authorization: "Bearer ${SEARCH_TOKEN}" } },
     },
   };

@@ -24,13 +24,25 @@ export async function loadConfig(configPath: string | undefined, folder: string)
 
 async function read(path: string): Promise<unknown> {
   try {
-    if (path.endsWith(".json")) return JSON.parse(await readFile(path, "utf8"));
+    if (path.endsWith(".json")) return parseJson(path, await readFile(path, "utf8"));
     const module: unknown = await import(pathToFileURL(path).href);
     // A module namespace is an object; which names it exports is looked at, not assumed.
     const exported = module as { readonly config?: unknown; readonly default?: unknown };
     return exported.config ?? exported.default;
   } catch (error) {
+    if (error instanceof BatonError) throw error;
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new BatonError("invalid_config", `${path} cannot be loaded: ${why}`, { cause: error });
+  }
+}
+
+/** The parser quotes what it stumbled on, which may be a secret (R9): only the place is told. */
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const place = /at position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
+    const line = place === undefined ? "" : ` (line ${text.slice(0, Number(place)).split("\n").length})`;
+    throw new BatonError("invalid_config", `${path} is not valid JSON${line}`);
   }
 }

@@ -135,6 +135,7 @@ describe("chunks", () => {
   test.each([
     ["a new claim", phase()],
     ["a requeue", status()],
+    ["an attempt that failed", { type: "withdrawn", ...at, model: gpt } as const],
   ])("withdraw the open text at %s", async (_, event) => {
     const thought: RunEvent = { type: "reasoning", ...at, text: "hm" };
     const chunks = await chunksOf([text("bad"), thought, event, event, text("good")]);

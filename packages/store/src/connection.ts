@@ -7,6 +7,7 @@ import { BatonError } from "@baton/core";
 import { Redis, type RedisOptions } from "ioredis";
 
 const RECONNECT_MS_MAX = 1_000;
+const ANSWER_MS_MAX = 5_000;
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -26,9 +27,16 @@ export function openBlockingConnection(options: ConnectionOptions): Redis {
 
 /** For commands and requests of people: gives up after a short while with `redis_unreachable`. */
 export async function openFailFastConnection(options: Pick<ConnectionOptions, "url">): Promise<Redis> {
-  // What goes wrong is thrown to the caller of each command; said twice it would be noise.
+  // What goes wrong is thrown to the caller of each command; said twice it would be noise. While it connects, the
+  // event alone has the reason: what is thrown says only that the connection is closed.
+  let reason: Error | undefined;
   const redis = open(
-    { ...options, onError: () => undefined },
+    {
+      ...options,
+      onError: (error) => {
+        reason = error;
+      },
+    },
     {
       maxRetriesPerRequest: 1,
       connectTimeout: 3_000,
@@ -37,16 +45,34 @@ export async function openFailFastConnection(options: Pick<ConnectionOptions, "u
     },
   );
   try {
-    await redis.connect();
+    await withinAnswerTime(redis.connect());
+    // Whoever asks for a password says so at the first command.
+    await withinAnswerTime(redis.ping());
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw new BatonError(
-      "redis_unreachable",
-      `no Redis answers at ${describeUrl(options.url)}: start one, or set BATON_REDIS_URL to where it is`,
-      { cause: error, retry: "backoff" },
-    );
+    throw unreachable(options.url, reason ?? error);
   }
+}
+
+/** A server that takes the connection and says nothing, or still loads its data, would be waited for without end. */
+async function withinAnswerTime<Value>(answer: Promise<Value>): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS_MAX} ms`)), ANSWER_MS_MAX);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unreachable(url: string, error: unknown): BatonError {
+  const place = describeUrl(url);
+  const said = error instanceof Error ? error.message : String(error);
+  const message = /WRONGPASS|NOAUTH|NOPERM|invalid password|without any password/i.test(said)
+    ? `the Redis at ${place} does not take the user or password that it is given: check those in BATON_REDIS_URL`
+    : `no Redis answers at ${place}: start one, or set BATON_REDIS_URL to where it is`;
+  return new BatonError("redis_unreachable", message, { cause: error, retry: "backoff" });
 }
 
 /**

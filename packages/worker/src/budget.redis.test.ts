@@ -184,6 +184,22 @@ describe("a batch with a budget", () => {
     expect(flow.models.calls).toHaveLength(13);
   });
 
+  test("stops a run between its turns, at work though it is", async () => {
+    await using flow = await openFlow(redis.url, workFor(5));
+    await flow.producer.setBatchBudget("b1", { tokens: 2 * TOKENS });
+    await flow.startWorker({ tools: looking() });
+    const { runId } = await flow.producer.submit(
+      { input: "?", model: "openai/gpt", mcp_servers: ["desk"] },
+      { batch: { id: "b1", customId: "c" } },
+    );
+    expect(await flow.reached(runId, "waiting")).toMatchObject({
+      reason: "budget",
+      detail: "the batch b1 spent its budget: raise the budget of the batch, then resume the run",
+      turns: 2,
+    });
+    expect(flow.models.calls).toHaveLength(2);
+  });
+
   test("in USD adds up the costs, and wants prices", async () => {
     await using flow = await openFlow(redis.url, workFor(0));
     await flow.producer.setBatchBudget("b1", { usd: 1 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { text } from "../../../test/support/scripted-model.ts";
 import { until } from "../../../test/support/until.ts";
-import { failWith, openFlow } from "./testing/flow-rig.ts";
+import { failWith, openFlow, watchBeats } from "./testing/flow-rig.ts";
 import { gpt } from "./testing/log.ts";
 
 const redis = useRedis();
@@ -27,11 +27,12 @@ test("while the pool is held no run of it calls the model, on any worker; then a
     { limits: { modelAttemptsMax: 1 } },
   );
   const patterns = ["openai/gpt", "anthropic/claude"];
-  await flow.startWorker({ patterns });
-  await flow.startWorker({ patterns });
+  const beats = [watchBeats(), watchBeats()];
+  for (const { wrap } of beats) await flow.startWorker({ patterns, wrap });
   const first = await flow.producer.submit({ input: "first", model: "openai/gpt" });
   await until(async () => (await flow.rig.ledger.holds()).has(gpt), { what: "the hold" });
   expect((await flow.rig.ledger.holds()).get(gpt)).toBeGreaterThan(AFTER_MS / 2);
+  await Promise.all(beats.map((beat) => beat.next()));
   const others = await Promise.all(
     Array.from({ length: 6 }, (_, index) => flow.producer.submit({ input: `${index}`, model: "openai/gpt" })),
   );

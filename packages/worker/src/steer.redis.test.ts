@@ -1,32 +1,13 @@
 /** Steering runs that are at work, on a real Redis: what people do is heard by the worker that holds the claim, at once. */
-import type { Ledger } from "@baton/store";
 import { describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { call, text } from "../../../test/support/scripted-model.ts";
 import { until } from "../../../test/support/until.ts";
 import { openRig } from "../../../test/support/worker-rig.ts";
-import { aborted, desk, isAfterTool, openFlow } from "./testing/flow-rig.ts";
+import { aborted, desk, isAfterTool, openFlow, watchBeats } from "./testing/flow-rig.ts";
 import { gpt } from "./testing/log.ts";
 
 const redis = useRedis();
-
-/** Stands in a worker's ledger and tells when a beat is over: the next one by the clock is a second away. */
-function watchBeats() {
-  let beats = 0;
-  const wrap = (ledger: Ledger): Ledger => ({
-    ...ledger,
-    beat: async (...args) => {
-      const reply = await ledger.beat(...args);
-      beats += 1;
-      return reply;
-    },
-  });
-  const next = () => {
-    const seen = beats;
-    return until(() => beats > seen, { what: "the next beat" });
-  };
-  return { wrap, next };
-}
 
 /** Well before the next beat by the clock: what comes so early came by the control channel. */
 const AT_ONCE_MS = 800;
@@ -126,9 +107,11 @@ describe("a pause of a run", () => {
 describe("a paused pool", () => {
   test("starts no phase, on workers that were there and on new ones, and goes on soon after the resume", async () => {
     await using flow = await openFlow(redis.url, () => ({ parts: [text("done")] }));
-    await flow.startWorker({ patterns: ["openai/gpt", "anthropic/claude"] });
+    const beats = watchBeats();
+    await flow.startWorker({ patterns: ["openai/gpt", "anthropic/claude"], wrap: beats.wrap });
     await using other = await openRig(redis.url);
     await other.producer.pausePool(gpt);
+    await beats.next();
     // A run of another pool goes through while nothing of this one starts.
     const first = await Promise.all(
       Array.from({ length: 3 }, () => flow.producer.submit({ input: "?", model: "openai/gpt" })),

@@ -12,6 +12,7 @@ import {
   type ToolInvocation,
   type ToolOutcome,
 } from "@baton/core";
+import type { Ledger } from "@baton/store";
 import { type Script, type ScriptedModels, scriptedModels } from "../../../../test/support/scripted-model.ts";
 import { until } from "../../../../test/support/until.ts";
 import { openRig, type Rig } from "../../../../test/support/worker-rig.ts";
@@ -108,4 +109,22 @@ export function desk(
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Stands in a worker's ledger and tells when a beat is over: the next one by the clock is a second away. */
+export function watchBeats() {
+  let beats = 0;
+  const wrap = (ledger: Ledger): Ledger => ({
+    ...ledger,
+    beat: async (...args) => {
+      const reply = await ledger.beat(...args);
+      beats += 1;
+      return reply;
+    },
+  });
+  const next = () => {
+    const seen = beats;
+    return until(() => beats > seen, { what: "the next beat" });
+  };
+  return { wrap, next };
 }

@@ -1,0 +1,20 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { tempFolder } from "../../../test/support/temp-folder.ts";
+import { loadConfig } from "./load-config.ts";
+
+test("a file that is not JSON is named, and nothing of it is quoted: it may hold a secret (R9)", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "baton.config.json");
+  await writeFile(
+    path,
+    '{"mcpServers": {"a": {"url": "https://x", "headers": {"Authorization": s3cret-value }}}}',
+  );
+  const error: unknown = await loadConfig(undefined, folder.path).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    code: "invalid_config",
+    message: expect.stringContaining("is not valid JSON"),
+  });
+  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/s3c/);
+});
