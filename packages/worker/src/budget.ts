@@ -24,6 +24,7 @@ export interface BudgetView {
 /** Why the next call must not be made, in a sentence; undefined when it may. */
 export function overBudget(view: BudgetView): string | undefined {
   const budget = budgetOf(view.spec, view.items);
+  if (budget.tokens === undefined && budget.usd === undefined && view.batch === undefined) return undefined;
   const spent = spentOf(view.items);
   if (budget.tokens !== undefined && spent.tokens >= budget.tokens) {
     return `the run spent ${spent.tokens} of its ${budget.tokens} tokens: resume it with a larger token budget`;

@@ -1,0 +1,242 @@
+/**
+ * The simulated providers of a chaos run, in a process of their own that is never hit: OpenAI's Responses API and
+ * Anthropic's Messages API on one port. It prints `ready <port>` and ends with its standard input. Options:
+ * `--folder`, where each request is written down once it is over.
+ *
+ * P1. A request is judged by the rules of the real API before anything else; one that breaks them gets a 400.
+ * P2. A reply is sold when its last byte was handed to the system, and at no other time.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { modelIdSchema, transferToolName } from "@baton/core";
+import { z } from "zod";
+import { anthropicViolations } from "../../packages/providers/src/test-support/anthropic-rules.ts";
+import { responsesViolations } from "../../packages/providers/src/test-support/responses-rules.ts";
+import { writeLine } from "./files.ts";
+import type { Purchase } from "./history.ts";
+import { markIn, type PlannedCall, type ToolName } from "./jobs.ts";
+import { type Decision, decisionOf, nonceOf, placeMark, placeOf } from "./provider-plan.ts";
+import { messagesPieces } from "./wire-messages.ts";
+import type { WireCall, WireReply } from "./wire-reply.ts";
+import { responsesPieces } from "./wire-responses.ts";
+
+const { values } = parseArgs({ options: { folder: { type: "string" } } });
+const folder = values.folder ?? "";
+
+const HANG_MS_MAX = 20_000;
+const RETRY_AFTER_MS = "700";
+
+interface Api {
+  readonly name: Purchase["api"];
+  readonly provider: string;
+  readonly violations: (body: unknown) => readonly string[];
+  readonly pieces: (reply: WireReply) => readonly string[];
+  /** Whether this model shows its thinking when the request says `body`. */
+  readonly thinks: (body: Body) => boolean;
+}
+
+const bodySchema = z.looseObject({
+  model: z.string(),
+  tools: z.array(z.looseObject({ name: z.string() })).default([]),
+  thinking: z.looseObject({ type: z.string() }).optional(),
+});
+type Body = z.infer<typeof bodySchema>;
+
+const APIS: Readonly<Record<string, Api>> = {
+  "/openai/v1/responses": {
+    name: "openai-responses",
+    provider: "openai",
+    violations: responsesViolations,
+    pieces: responsesPieces,
+    thinks: ({ model }) => model.startsWith("gpt-5"),
+  },
+  "/anthropic/v1/messages": {
+    name: "anthropic-messages",
+    provider: "anthropic",
+    violations: anthropicViolations,
+    pieces: messagesPieces,
+    thinks: ({ thinking }) => thinking?.type === "enabled" || thinking?.type === "adaptive",
+  },
+};
+
+let count = 0;
+const attempts = new Map<string, number>();
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => {
+    writeLine(folder, "notes", { at: Date.now(), note: `the provider broke: ${String(error)}` });
+    response.destroy();
+  });
+});
+server.listen(0, "127.0.0.1", () => {
+  // A server that listens on a port has an address of this kind.
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`ready ${port}\n`);
+});
+process.stdin.once("end", () => process.exit(0));
+process.stdin.resume();
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const at = Date.now();
+  const text = await textOf(request);
+  const path = (request.url ?? "").replace(/\?.*/, "");
+  const api = APIS[path];
+  const mark = markIn(text);
+  if (api === undefined || mark === undefined)
+    throw new Error(`nobody asks for ${path} with ${text.slice(0, 200)}`);
+  const body = bodySchema.parse(JSON.parse(text));
+  const { place, shown } = placeOf(text);
+  const attempt = attempts.get(`${mark}/${place}`) ?? 0;
+  attempts.set(`${mark}/${place}`, attempt + 1);
+  count += 1;
+  const nonce = nonceOf(place, count);
+  const decision = decisionOf(mark, place, attempt);
+  const broken = [...api.violations(body), ...(keyOf(request).startsWith("sk-") ? [] : ["no key"])];
+  const invalid = broken.length > 0 ? broken.join("; ") : undefined;
+  const { fault } = decision;
+  response.once("close", () => {
+    const purchase: Purchase = {
+      at,
+      ...(response.writableFinished && fault === undefined && invalid === undefined
+        ? { soldAt: Date.now() }
+        : {}),
+      api: api.name,
+      model: `${api.provider}/${body.model}`,
+      mark,
+      replies: shown,
+      nonce,
+      ...(fault === undefined ? {} : { fault }),
+      ...(invalid === undefined ? {} : { invalid }),
+    };
+    writeLine(folder, "purchases", {
+      ...purchase,
+      closedAt: Date.now(),
+      attempt,
+      worker: request.headers["x-chaos-worker"],
+    });
+  });
+  if (invalid !== undefined) refuse(response, 400, "invalid_request_error", invalid);
+  else await play(response, api, decision, replyOf(api, body, decision, nonce, text.length), request);
+}
+
+async function play(
+  response: ServerResponse,
+  api: Api,
+  decision: Decision,
+  reply: WireReply,
+  request: IncomingMessage,
+): Promise<void> {
+  const { fault, latencyMs } = decision;
+  switch (fault) {
+    case "error":
+      // Providers do echo keys.
+      return refuse(response, 500, "api_error", `something broke for ${keyOf(request)}`);
+    case "overloaded":
+      return refuse(response, api.provider === "openai" ? 503 : 529, "overloaded_error", "try later");
+    case "rate_limited":
+      return refuse(response, 429, "rate_limit_error", "too many requests");
+    case "rejected":
+      return refuse(response, 400, "invalid_request_error", "this prompt is not liked");
+    case "hang":
+      await Promise.race([delay(HANG_MS_MAX, undefined, { ref: false }), closeOf(response)]);
+      response.destroy();
+      return;
+    case "empty":
+      return stream(
+        response,
+        api.pieces({ ...reply, thought: undefined, text: "", calls: [] }),
+        latencyMs,
+        "",
+      );
+    case "cut":
+    case "garbage": {
+      const pieces = api.pieces(reply);
+      const half = pieces.slice(0, Math.ceil(pieces.length / 2));
+      if (fault === "garbage") return stream(response, half, latencyMs, "data: {not json\n\n");
+      await stream(response, half, latencyMs, undefined);
+      response.destroy();
+      return;
+    }
+    case undefined:
+      return stream(response, api.pieces(reply), latencyMs, "");
+  }
+}
+
+/** Spreads the pieces over the time. `last` follows them and ends the stream; without it the stream stays open. */
+async function stream(
+  response: ServerResponse,
+  pieces: readonly string[],
+  latencyMs: number,
+  last: string | undefined,
+): Promise<void> {
+  await delay(latencyMs / 3);
+  if (response.destroyed) return;
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  for (const [place, piece] of pieces.entries()) {
+    // Nothing lies between the last piece and the end: the reply is whole with it, and its reader may leave.
+    if (place > 0) await delay((latencyMs * 2) / 3 / pieces.length);
+    if (response.destroyed) return;
+    response.write(piece);
+  }
+  if (last !== undefined) response.end(last);
+}
+
+function refuse(response: ServerResponse, status: number, type: string, message: string): void {
+  const headers = status === 429 ? { "retry-after-ms": RETRY_AFTER_MS } : {};
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(JSON.stringify({ type: "error", error: { type, message } }));
+}
+
+function replyOf(api: Api, body: Body, decision: Decision, nonce: string, inputChars: number): WireReply {
+  const { job, step, place, thinks } = decision;
+  const id = nonce.replaceAll(".", "-");
+  const transfer = step.kind === "transfer" ? transferOf(body, step.to, job.mark, place) : undefined;
+  const planned = step.kind === "text" ? [] : step.calls;
+  const calls = [...planned.map((call) => callOf(body, call, job.mark, nonce)), ...(transfer ?? [])];
+  const says = calls.length === 0 ? `What is known about ${job.mark}, written up in a few words` : "I go on";
+  return {
+    id,
+    model: body.model,
+    thought: thinks && api.thinks(body) ? `Let me think about ${job.mark}, step by step.` : undefined,
+    // The nonce of a transfer stands in what is said alone: its arguments are shown to the next model again.
+    text: calls.length === 0 || transfer !== undefined || thinks ? `${says} (${nonce}).` : "",
+    calls: calls.map((call, number) => ({ ...call, id: `call-${id}-${number}` })),
+    inputTokens: Math.ceil(inputChars / 4),
+    outputTokens: 40,
+  };
+}
+
+function callOf(body: Body, { tool, ms }: PlannedCall, mark: string, nonce: string): Omit<WireCall, "id"> {
+  return { name: nameOf(body, tool), input: { mark, nonce, ms } };
+}
+
+function nameOf(body: Body, tool: ToolName): string {
+  // A server that was down when the tools were listed does not change what the model wants.
+  return body.tools.find(({ name }) => name === tool || name.endsWith(`__${tool}`))?.name ?? tool;
+}
+
+function transferOf(body: Body, to: string, mark: string, place: number): readonly Omit<WireCall, "id">[] {
+  const name = transferToolName(modelIdSchema.parse(to));
+  if (!body.tools.some((tool) => tool.name === name)) return [];
+  return [
+    { name, input: { reason: "the research is done", brief: `Write up ${mark} (${placeMark(place + 1)}).` } },
+  ];
+}
+
+/** Both SDKs send it as a bearer; older ones of Anthropic's had a header of its own. */
+function keyOf({ headers }: IncomingMessage): string {
+  return String(headers["x-api-key"] ?? headers.authorization ?? "").replace(/^Bearer /, "");
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = "";
+  request.setEncoding("utf8");
+  for await (const piece of request) text += piece;
+  return text;
+}
+
+function closeOf(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => response.once("close", resolve));
+}

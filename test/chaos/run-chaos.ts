@@ -1,0 +1,225 @@
+/**
+ * One chaos run from start to end: real workers, a real Redis, real MCP servers and a producer, simulated providers,
+ * the faults of the schedule; then all is healed, the runs get the time to end, and what was seen lies in the folder.
+ * What it starts it ends, the last first, also when something breaks.
+ */
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type ConfigInput, isTerminal, randomPool } from "@baton/core";
+import { Producer } from "@baton/producer";
+import { type ConnectedStore, connectStore } from "@baton/store";
+import { startScript } from "../support/processes.ts";
+import { collectRuns, collectTexts } from "./collect.ts";
+import { readLines, writeLine } from "./files.ts";
+import { inject, type World } from "./inject.ts";
+import { SERVER } from "./jobs.ts";
+import { Observer } from "./observer.ts";
+import { ProducerSlot } from "./producer-slot.ts";
+import { RedisProcess } from "./redis-process.ts";
+import { scheduleOf } from "./schedule.ts";
+import { Steering } from "./steering.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
+import { WorkerSlot } from "./worker-slot.ts";
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly runs: number;
+  readonly durationMs: number;
+  readonly truncates: boolean;
+  /** Absolute and empty. */
+  readonly folder: string;
+  /** Hears now and then how far it is. */
+  readonly onProgress: (line: string) => void;
+}
+
+/** Two serve one provider's models, two the other's, and each some of the other's. */
+const PATTERNS: readonly (readonly string[])[] = [
+  ["openai/*"],
+  ["openai/*", "anthropic/claude-haiku-4-5"],
+  ["anthropic/*"],
+  ["anthropic/*", "openai/gpt-5-mini"],
+];
+const CONCURRENCY = 10;
+/** Which part of the time the jobs are spread over. */
+const SUBMITTED_BY = 0.95;
+const SETTLE_MS_MAX = 90_000;
+const PROGRESS_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 700;
+const QUIET_LOOKS = 3;
+const STORE_CLOSE_MS_MAX = 2_000;
+
+export async function runChaos(options: ChaosOptions, signal: AbortSignal): Promise<void> {
+  const { seed, folder, durationMs } = options;
+  await using ends = new AsyncDisposableStack();
+  const redis = ends.use(await RedisProcess.start(join(folder, "data")));
+  const store = await connectStore({ url: redis.url, retentionMs: 0, onError: () => undefined });
+  // Without a Redis it would wait for one.
+  ends.defer(() => Promise.race([store[Symbol.asyncDispose](), delay(STORE_CLOSE_MS_MAX)]));
+  const secrets = secretsOf(seed);
+  const env = await prepare(folder, secrets, ends);
+  const workers = await startWorkers(options, redis, env, ends);
+  const ids = { now: () => Date.now(), random: randomPool(randomBytes) };
+  const steering = new Steering(new Producer({ ...store, ids }), folder);
+  const observer = new Observer(store.connection, folder, (run) => steering.look(run));
+  const gapMs = Math.max(1, Math.floor((durationMs * SUBMITTED_BY) / options.runs));
+  const producer = new ProducerSlot({ url: redis.url, folder, seed, runs: options.runs, gapMs });
+  ends.defer(() => producer.stop());
+  const { connection: client, queues } = store;
+  const world: World = { seed, folder, workers, redis, client, queues, observer, producer, signal };
+  const startedAt = Date.now();
+  observer.start();
+  producer.start();
+  await breakAndHeal(options, world, steering);
+  await observer.stop();
+  await Promise.all(workers.map((worker) => worker.stop()));
+  await collect(store, folder);
+  writeLine(folder, "about", { seed, startedAt, endedAt: Date.now(), secrets: Object.values(secrets) });
+}
+
+async function breakAndHeal(options: ChaosOptions, world: World, steering: Steering): Promise<void> {
+  const { folder, onProgress } = options;
+  const { signal } = world;
+  const startedAt = Date.now();
+  const faults = scheduleOf({ ...options, workers: world.workers.length });
+  const open = new Set<Promise<void>>();
+  let struck = 0;
+  const tell = (): void => onProgress(`${struck} of ${faults.length} faults, ${progressOf(options, world)}`);
+  const timer = setInterval(tell, PROGRESS_EVERY_MS);
+  try {
+    for (const planned of faults) {
+      await delay(Math.max(0, startedAt + planned.atMs - Date.now()), undefined, { signal });
+      struck += 1;
+      const done = inject(planned, world)
+        .catch((error: unknown) => {
+          writeLine(folder, "notes", {
+            at: Date.now(),
+            note: `${planned.kind} could not be done: ${String(error)}`,
+          });
+        })
+        .finally(() => open.delete(done));
+      open.add(done);
+    }
+    await delay(Math.max(0, startedAt + options.durationMs - Date.now()), undefined, { signal });
+    await Promise.all(open);
+    steering.close();
+    await Promise.race([world.producer.finished(), whenAborted(signal)]);
+    await settle(world);
+    await steering.settled();
+    tell();
+  } finally {
+    clearInterval(timer);
+    // What is broken is healed before anything else. An abort leaves it as it is: Redis may be away for good then.
+    if (!signal.aborted) await Promise.all(open);
+  }
+}
+
+/** Until every run is terminal, or the time for that is over: what is not by then is judged as lost. */
+async function settle({ observer, folder, signal }: World): Promise<void> {
+  const deadline = Date.now() + SETTLE_MS_MAX;
+  // All are over when they were seen so more than once, with time for a retry between the looks.
+  let quiet = 0;
+  while (Date.now() < deadline && quiet < QUIET_LOOKS) {
+    await delay(LOOK_EVERY_MS, undefined, { signal });
+    const isOpen = [...observer.runs.values()].some(({ status }) => !isTerminal(status));
+    quiet = isOpen ? 0 : quiet + 1;
+  }
+  if (quiet === 0) writeLine(folder, "notes", { at: Date.now(), note: "runs were not over in time" });
+}
+
+/** The variables of the workers; among them the credentials, which must be found nowhere. */
+async function prepare(
+  folder: string,
+  secrets: Readonly<Record<string, string>>,
+  ends: AsyncDisposableStack,
+): Promise<Readonly<Record<string, string | undefined>>> {
+  const provider = ends.use(
+    await startScript(join(import.meta.dirname, "provider-process.ts"), { args: ["--folder", folder] }),
+  );
+  const [, port] = await provider.line(/^ready (\d+)$/, 30_000);
+  const config = join(folder, "baton.config.json");
+  writeFileSync(config, JSON.stringify(configOf(`http://127.0.0.1:${port}`, folder), null, 2));
+  const { PATH, HOME, TMPDIR } = process.env;
+  return { PATH, HOME, TMPDIR, BATON_CONFIG: config, BATON_DATA_DIR: folder, BATON_LOG: "debug", ...secrets };
+}
+
+function secretsOf(seed: number): Readonly<Record<string, string>> {
+  return {
+    OPENAI_API_KEY: `sk-chaos-openai-${seed}-4b7f0c19d2`,
+    ANTHROPIC_API_KEY: `sk-ant-chaos-${seed}-9e51a7c3f8`,
+    CHAOS_SERVER_TOKEN: `chaos-server-${seed}-c06d8e21b4`,
+  };
+}
+
+function configOf(url: string, folder: string): ConfigInput {
+  // Tells the providers who calls: the worker that is hit is known by its calls.
+  const headers = { "x-chaos-worker": `\${CHAOS_WORKER}` };
+  const common = { headers, simulated: true };
+  return {
+    providers: {
+      openai: {
+        api: "openai-responses",
+        baseURL: `${url}/openai/v1`,
+        apiKeyEnv: "OPENAI_API_KEY",
+        ...common,
+      },
+      anthropic: {
+        api: "anthropic-messages",
+        baseURL: `${url}/anthropic`,
+        apiKeyEnv: "ANTHROPIC_API_KEY",
+        ...common,
+      },
+    },
+    models: { "anthropic/claude-opus-4-5": { settings: { thinking: { budget_tokens: 1_024 } } } },
+    mcpServers: {
+      [SERVER]: {
+        command: process.execPath,
+        args: [join(import.meta.dirname, "tool-server.ts"), folder],
+        env: { CHAOS_SERVER_TOKEN: `\${CHAOS_SERVER_TOKEN}` },
+      },
+    },
+    // Runs are hit more often here than anywhere else, and are to live through it.
+    limits: { modelIdleMs: 2_000, toolTimeoutMs: 10_000, takeoversMax: 50, modelAttemptsMax: 8 },
+  };
+}
+
+async function startWorkers(
+  { folder }: ChaosOptions,
+  redis: RedisProcess,
+  env: Readonly<Record<string, string | undefined>>,
+  ends: AsyncDisposableStack,
+): Promise<readonly WorkerSlot[]> {
+  const workers = await Promise.all(
+    PATTERNS.map(async (patterns, index) => {
+      const proxy = await TcpProxy.open(redis.url);
+      ends.defer(() => proxy.close());
+      const onNote = (note: string): void => writeLine(folder, "notes", { at: Date.now(), note });
+      return new WorkerSlot({ index, patterns, concurrency: CONCURRENCY, proxy, folder, env, onNote });
+    }),
+  );
+  ends.defer(async () => {
+    await Promise.all(workers.map((worker) => worker.kill()));
+  });
+  await Promise.all(workers.map((worker) => worker.start()));
+  return workers;
+}
+
+async function collect({ ledger, connection }: ConnectedStore, folder: string): Promise<void> {
+  await collectRuns(ledger, folder);
+  await collectTexts(connection, folder);
+}
+
+function progressOf({ runs, folder }: ChaosOptions, { observer }: World): string {
+  const counts = Map.groupBy(observer.runs.values(), ({ status }) => status);
+  const statuses = [...counts].map(([status, some]) => `${some.length} ${status}`).join(", ");
+  return `${observer.runs.size} of ${runs} runs (${statuses}), ${readLines(folder, "purchases").length} model calls`;
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}
