@@ -125,7 +125,7 @@ const limitsSchema = z.strictObject({
   modelAttemptsMax: z.int().min(1).max(100).default(8),
   /** The same for 429s, which slow the whole pool and say nothing of the run. */
   rateLimitAttemptsMax: z.int().min(1).max(10_000).default(100),
-  /** Seconds of work that a phase may take, without the time that it waits for people; 0 for no bound. */
+  /** Seconds of work that a phase may take: what it waits in the queue or for people does not count; 0 for no bound. */
   phaseTimeout: z
     .number()
     .min(0)

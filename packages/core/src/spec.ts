@@ -151,7 +151,7 @@ export const pipelinePhaseSchema = z.strictObject({
   max_turns: z.int().min(1).max(1_000).optional(),
   /** Goes over the run's. */
   fallback: fallbackSchema.optional(),
-  /** Seconds of work, without the time that the run waits for people; goes over the run's `phase_timeout`. */
+  /** Seconds of work; goes over the run's `phase_timeout`. */
   timeout: seconds.optional(),
 });
 
@@ -196,7 +196,7 @@ const specShape = z.strictObject({
   budget: budgetSchema.optional(),
   /** Seconds for the whole run, from its submission. */
   timeout: seconds.optional(),
-  /** Seconds of work for each phase, without the time that the run waits for people. */
+  /** Seconds of work for each phase: what it waits in a queue, for a backoff or for people does not count. */
   phase_timeout: seconds.optional(),
   /** Seconds for each model call; the configuration's `modelCallMs` where it is shorter. */
   call_timeout: seconds.optional(),

@@ -136,7 +136,8 @@ export class Producer extends RunControl {
   }
 
   /** What the runs of a batch spent, and their budget. */
-  batch(id: string): Promise<Batch> {
+  async batch(id: string): Promise<Batch> {
+    checkBatch({ id, customId: "-" });
     return this.#options.ledger.batch(id);
   }
 

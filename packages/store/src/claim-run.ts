@@ -47,7 +47,7 @@ export interface Claimed {
   readonly turns: number;
   readonly handoffs: number;
   readonly phaseUsage: PricedUsage;
-  /** Milliseconds since the phase's first claim, without the time that it waited for people. */
+  /** Milliseconds that the phase has been at work: without what it waited for people, in the queue, for a backoff. */
   readonly workedMs: number;
   readonly batch: BatchState | undefined;
   /** 0 when the run has none. */

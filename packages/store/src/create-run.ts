@@ -60,8 +60,7 @@ export async function createRun(run: RunScript, create: CreateRun): Promise<Crea
       String(create.spec.priority ?? 0),
       String(create.delayMs),
       String(create.timeoutMs),
-      // A fork is another body than the run that it begins with.
-      digest(fork === undefined ? spec : `${spec} ${fork.of} ${fork.items} ${create.pool}`),
+      digest(fork === undefined ? spec : `${spec} ${bodyOfFork(create, fork)}`),
       create.idempotencyKey === undefined ? "" : digest(create.idempotencyKey),
       String(fork?.phase ?? 0),
       batch?.id ?? "",
@@ -73,6 +72,12 @@ export async function createRun(run: RunScript, create: CreateRun): Promise<Crea
   const parsed = replySchema.parse(reply);
   if (parsed[0] === "conflict") return { kind: "conflict", runId: parsed[1] };
   return { kind: parsed[0], entry: { runId: parsed[1], ticket: parsed[2], pool: parsed[3] } };
+}
+
+/** What makes a fork another body than its spec alone: where it begins, and what is said there. */
+function bodyOfFork({ items, pool }: CreateRun, fork: NonNullable<CreateRun["fork"]>): string {
+  const said = items.slice(fork.items).map(({ role, parts }) => ({ role, parts }));
+  return `${fork.of} ${fork.items} ${pool} ${JSON.stringify(said)}`;
 }
 
 /** The error for a `conflict`, as every surface words it. */

@@ -91,16 +91,16 @@ test("a run that ended has no open phase", () => {
   expect(run?.phases).toHaveLength(1);
 });
 
-test("phases of a pipeline have its names, as long as they follow its models", () => {
+test("phases of a pipeline have the names of its steps, and one that failed shares its step with the next", () => {
   const phases = [
     { name: "research", model: ALPHA },
     { name: "write", model: BETA },
   ];
-  const run = read({ phase: "2" }, [closed(0, ALPHA, "succeeded"), closed(1, ALPHA, "failed")], {
-    model: undefined,
-    phases,
-  });
-  expect(run?.phases.map(({ name }) => name)).toEqual(["research", undefined, undefined]);
+  const fallen = [closed(0, ALPHA, "failed"), closed(1, BETA, "succeeded")];
+  const run = read({ phase: "2" }, fallen, { model: undefined, phases });
+  expect(run?.phases.map(({ name }) => name)).toEqual(["research", "research", "write"]);
+  const fork = read({ phase: "1" }, [], { model: undefined, phases });
+  expect(fork?.phases.map(({ name }) => name)).toEqual(["write"]);
 });
 
 test("a record that cannot be read is store_corrupt, with the run's id", () => {

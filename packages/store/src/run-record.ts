@@ -58,7 +58,7 @@ export function readRunRecord(
     costUsd: phases.reduce<number | null>((sum, phase) => addCosts(sum, phase.costUsd), 0),
     failures,
     ...(failures > 0 && error.code !== "" ? { lastFailure: error } : {}),
-    phases: phases.map((phase) => withName(phase, spec)),
+    phases: withNames(phases, spec),
     ...(spec?.metadata === undefined ? {} : { metadata: spec.metadata }),
     ...(fields.batch === undefined ? {} : { batch: fields.batch }),
     ...(fields.custom_id === undefined ? {} : { customId: fields.custom_id }),
@@ -156,10 +156,16 @@ function forkedFrom(text: string | undefined) {
   return { forkedFrom: { run, items: Number(items) } };
 }
 
-/** In a pipeline the phases have the names that the spec gives them, as long as they follow its models. */
-function withName(phase: Phase, spec: RunSpec | undefined): Phase {
-  const planned = spec?.phases?.[phase.seq];
-  return planned?.name !== undefined && planned.model === phase.model
-    ? { ...phase, name: planned.name }
-    : phase;
+/**
+ * In a pipeline the phases have the names of its steps. A phase that failed is of the same step as the one that was put
+ * in its place.
+ */
+function withNames(phases: readonly Phase[], spec: RunSpec | undefined): readonly Phase[] {
+  // A fork begins with a later phase.
+  let step = phases[0]?.seq ?? 0;
+  return phases.map((phase) => {
+    const name = spec?.phases?.[step]?.name;
+    if (phase.status === "succeeded") step += 1;
+    return name === undefined ? phase : { ...phase, name };
+  });
 }

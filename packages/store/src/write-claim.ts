@@ -77,7 +77,8 @@ const SENTENCE_CHARS_MAX = 2_000;
 
 /** Where a run goes at the end of a claim. */
 export type Outcome =
-  | { readonly kind: "handoff"; readonly pool: ModelId }
+  /** `failed`: the phase did not do its work, and another model steps in. */
+  | { readonly kind: "handoff"; readonly pool: ModelId; readonly failed?: boolean }
   /** The same phase again, after a delay: backoff, a rate limit, a hand-back. */
   | {
       readonly kind: "requeue";
@@ -128,7 +129,7 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
       outcome.kind,
       outcome.kind === "handoff" ? outcome.pool : claim.pool,
       outcome.kind === "requeue" ? String(outcome.delayMs) : "0",
-      outcome.kind === "wait" ? outcome.reason : "",
+      reasonOf(outcome),
       outcome.kind === "wait" ? (outcome.detail ?? "").slice(0, SENTENCE_CHARS_MAX) : "",
       failure?.code ?? "",
       failure?.message.slice(0, SENTENCE_CHARS_MAX) ?? "",
@@ -144,6 +145,11 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
   // The script replies the pool that it was given or holds, which were model ids when they came in.
   const entry = { runId: claim.runId, ticket: Number(reply[2]), pool: String(reply[3]) as ModelId };
   return { kind: reply[0], status, entry: status === "queued" ? entry : undefined };
+}
+
+function reasonOf(outcome: Outcome): string {
+  if (outcome.kind === "wait") return outcome.reason;
+  return outcome.kind === "handoff" && outcome.failed === true ? "failed" : "";
 }
 
 function failureOf(outcome: Outcome): { readonly code: string; readonly message: string } | undefined {

@@ -25,7 +25,7 @@ const step = {
 describe("a handoff", () => {
   test("answers the call, then says the brief to the next model as a user", () => {
     const { outcome, items, events } = endOf({ ...step, call: call("transfer", "t") }, planOf());
-    expect(outcome).toEqual({ kind: "handoff", pool: claude });
+    expect(outcome).toEqual({ kind: "handoff", pool: claude, failed: false });
     expect(items).toEqual([
       {
         role: "tool",
@@ -83,7 +83,7 @@ describe("a fallback", () => {
   test("passes on the whole conversation, though handoffs of the run pass on a brief", () => {
     const plan = planOf({ handoff: { context: "brief" } });
     const { outcome, items } = endOf({ ...step, by: "fallback", call: undefined }, plan);
-    expect(outcome).toEqual({ kind: "handoff", pool: claude });
+    expect(outcome).toEqual({ kind: "handoff", pool: claude, failed: true });
     expect(items[0]?.parts[0]).toMatchObject({ type: "handoff", by: "fallback", context: "full" });
   });
 });

@@ -85,7 +85,7 @@ function handOff(step: HandoffStep, plan: PhasePlan): PhaseEnd {
     by: step.by,
   };
   return {
-    outcome: { kind: "handoff", pool: step.to },
+    outcome: { kind: "handoff", pool: step.to, failed: step.by === "fallback" },
     items: [...results, { role: "user", parts: [part] }],
     events: [{ type: "handoff", from: plan.model, to: step.to, reason: step.reason }],
   };

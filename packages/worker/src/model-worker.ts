@@ -15,7 +15,6 @@ import {
   type ToolHost,
 } from "@baton/core";
 import {
-  type BeatReply,
   type EventHub,
   type Ledger,
   listPools,
@@ -55,6 +54,7 @@ export interface ModelWorkerOptions {
 }
 
 const RECONCILE_MS = 1_000;
+const HOLD_LOOK_MS_MAX = 60_000;
 
 export class ModelWorker {
   readonly #options: ModelWorkerOptions;
@@ -71,11 +71,12 @@ export class ModelWorker {
   readonly #stopping = new AbortController();
   #looking: Promise<void> = Promise.resolve();
   #listening: Promise<void> = Promise.resolve();
+  #holdEnd: NodeJS.Timeout | undefined;
 
   constructor(options: ModelWorkerOptions) {
     const { ledger, connection, log } = options;
     this.#options = options;
-    this.#holds = new PoolHolds(options.ids);
+    this.#holds = new PoolHolds(options.ids, () => this.#followHolds());
     this.#queues = new PoolQueues(connection, (error) => log.warn({ error: error.message }, "queue error"));
     this.#events = new EventWriter(ledger, (error) =>
       log.warn({ err: error }, "events could not be written"),
@@ -84,7 +85,7 @@ export class ModelWorker {
       ledger,
       describe: () => this.#describe(),
       lockMs: LOCK_MS,
-      onHolds: (holds) => this.#followHolds(holds),
+      onHolds: (holds) => this.#holds.learn(holds),
       onError: (error) => log.warn({ err: error }, "the beat failed"),
     });
     this.#deps = {
@@ -155,6 +156,7 @@ export class ModelWorker {
   /** Stops within about `deadlineMs`; what does not end by then is handed back. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
+    clearTimeout(this.#holdEnd);
     await Promise.all([this.#looking, this.#listening, this.#reconciling.stop()]);
     const workers = [...this.#pools.values()];
     await Promise.all(workers.map((worker) => worker.stopTaking()));
@@ -178,9 +180,15 @@ export class ModelWorker {
     }
   }
 
-  #followHolds(holds: BeatReply["holds"]): void {
-    this.#holds.learn(holds);
+  /** Fetchers of held pools rest; a hold that ends by itself is looked at again when it does. */
+  #followHolds(): void {
+    clearTimeout(this.#holdEnd);
+    // Stopping, they rest for good.
+    if (this.#stopping.signal.aborted) return;
     for (const [pool, worker] of this.#pools) worker.hold(this.#holds.msOf(pool) > 0);
+    const ms = this.#holds.nextEndMs;
+    if (ms === undefined) return;
+    this.#holdEnd = setTimeout(() => this.#followHolds(), Math.min(ms + 1, HOLD_LOOK_MS_MAX));
   }
 
   /** Serves the pools that the patterns match: those that are there, and each new one at the hint of it. */

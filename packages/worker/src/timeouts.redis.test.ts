@@ -60,12 +60,24 @@ describe("a phase", () => {
     expect(await flow.ended(runId)).toMatchObject({ status: "succeeded", final_output: "done" });
   });
 
-  test("is measured over all of its attempts", async () => {
-    await using flow = await openFlow(redis.url, () => failWith("provider_overloaded", { after: 150 }));
+  test("is measured over all of its attempts, and not over what it waits between them", async () => {
+    const [workMs, waitMs, timeoutMs] = [150, 400, 600];
+    await using flow = await openFlow(redis.url, async () => {
+      const endsAt = performance.now() + workMs;
+      await until(() => performance.now() > endsAt, { what: "the end of a slow attempt" });
+      return failWith("provider_overloaded", { after: waitMs });
+    });
     await flow.startWorker();
-    const { runId } = await flow.producer.submit({ input: "?", model: "openai/gpt", phase_timeout: 0.6 });
+    const startedAt = performance.now();
+    const { runId } = await flow.producer.submit({
+      input: "?",
+      model: "openai/gpt",
+      phase_timeout: timeoutMs / 1_000,
+    });
     expect(await flow.ended(runId)).toMatchObject({ status: "failed", error: { code: "phase_timeout" } });
-    expect(flow.models.calls.length).toBeGreaterThan(1);
+    // Two attempts and a wait would have used it up if the wait counted.
+    expect(flow.models.calls.length).toBeGreaterThan(2);
+    expect(performance.now() - startedAt).toBeGreaterThan(timeoutMs + 2 * waitMs);
   });
 
   test("of a pipeline has its own time, and the next begins anew", async () => {

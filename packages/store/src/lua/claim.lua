@@ -3,8 +3,7 @@
 -- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms,
 --       log_max, known_log
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
---         attempts, worked_ms, batch, batch_flags, log}; worked_ms: how long the phase has been at work, without
---         the time that it waited for people; log: the conversation when it has at most log_max items, 'known' when it is as
+--         attempts, worked_ms, batch, batch_flags, log}; worked_ms: how long the phase has been at work; log: the conversation when it has at most log_max items, 'known' when it is as
 --         known_log says (`<mark of the last commit> <length>`), else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
@@ -28,6 +27,7 @@ local crashes, takeovers = tonumber(run.more[8] or '') or 0, tonumber(run.more[9
 local unfit_since, priority, has_needs = tonumber(run.more[10] or ''), run.more[11], run.more[12] == '1'
 
 local now = now_ms()
+local rested = tonumber(run.more[14] or '') or 0
 
 local function reply(epoch, takeover)
   local spec = ''
@@ -36,7 +36,7 @@ local function reply(epoch, takeover)
   if known_log ~= '' and known_log == (run.more[13] or '') .. ' ' .. run.len then
     log = 'known'
   elseif run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
-  local worked_ms = run.started == 0 and 0 or now - run.started - (tonumber(run.more[14] or '') or 0)
+  local worked_ms = run.started == 0 and 0 or now - run.started - rested
   local batch = run.more[15] or ''
   return { 'claimed', epoch, run.phase, run.len, rev, spec, tries, takeover, run.turns,
     total_turns, handoffs, run.usage, priority, run.attempts, worked_ms, batch,
@@ -77,6 +77,7 @@ if run.pausing then
   return { 'finished', 'paused' }
 end
 
+rested = rest(keys, run, now) or rested
 local epoch = run.epoch + 1
 local takeover = run.status == 'running'
 if takeover then

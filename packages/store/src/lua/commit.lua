@@ -5,6 +5,7 @@
 -- spend: as append's. error_code, error_message: why it failed, or why it is tried again.
 -- is_turn: the items begin with a model reply; usage is then that of the whole phase, this reply included.
 -- outcome: handoff | requeue | wait | succeeded | failed
+-- reason: what a wait is for; `failed` with a handoff: the phase failed, and another model steps in.
 -- A wait for reason `paused` queues the run instead, when nobody asks for a pause any more.
 -- Reply: {committed, status, ticket, pool} | {duplicate, status, ticket, pool} | {diverged} | {fenced, status}
 -- Keeps: R2, R3, R4 (queued enters its pool), R6, R7.
@@ -63,7 +64,7 @@ end
 
 local handoff = outcome == 'handoff'
 if handoff then
-  close_phase(keys, run, 'succeeded', now)
+  close_phase(keys, run, reason == 'failed' and 'failed' or 'succeeded', now)
   run.phase = run.phase + 1
   set('phase', run.phase)
   set('attempts', '0')

@@ -177,9 +177,23 @@ local function finish(keys, run, status, error_code, error_message, ttl_ms, now,
   hint(keys)
 end
 
+-- The time of a phase is the time that it is at work: not what it waits for people, in a queue, or for a backoff. After
+-- a retry it begins anew. Called before what ends such a wait; gives the rest so far.
+local function rest(keys, run, now)
+  if run.started == 0 or run.status == 'running' then return nil end
+  local rested = now - run.started
+  if not is_terminal(run.status) then
+    local values = redis.call('HMGET', keys.run, 'updated', 'rested')
+    rested = (tonumber(values[2] or '') or 0) + math.max(0, now - tonumber(values[1]))
+  end
+  redis.call('HSET', keys.run, 'rested', rested)
+  return rested
+end
+
 -- Parks a live run: it waits for an outside act in `pool` and has no queue entry. `fields` are set along.
 local function park(keys, run, pool, reason, detail, now, fields)
   local epoch = run.epoch + 1
+  rest(keys, run, now)
   redis.call('HSET', keys.run, 'status', 'waiting', 'reason', reason, 'detail', detail, 'epoch', epoch, 'claim', '',
     'updated', now, 'pausing', '', 'not_before', '', 'pool', pool, unpack(fields))
   move_status(keys, run.status, 'waiting', now)
@@ -191,17 +205,6 @@ local function park(keys, run, pool, reason, detail, now, fields)
   hint(keys)
 end
 
--- The time that a run waits for people is no time of its phase; after a retry, the phase's time begins anew.
-local function rest(keys, run, now)
-  if run.started == 0 then return end
-  local values = redis.call('HMGET', keys.run, 'updated', 'rested')
-  local rested = now - run.started
-  if run.status == 'waiting' then
-    rested = (tonumber(values[2] or '') or 0) + math.max(0, now - tonumber(values[1]))
-  end
-  redis.call('HSET', keys.run, 'rested', rested)
-end
-
 -- Queues a run: the ticket and the epoch rise, no claim. The caller adds the job of that ticket right behind.
 -- `fields` are set along; `quiet` leaves out the status event, where another event tells the same.
 --
@@ -209,7 +212,7 @@ end
 -- parked the run or was refused, and a claim finishes it; added again it would be a no-op against that one.
 local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
   local epoch, ticket = run.epoch + 1, run.ticket + (is_live(run.status) and 1 or 2)
-  if not is_live(run.status) then rest(keys, run, now) end
+  rest(keys, run, now)
   redis.call('HSET', keys.run, 'status', 'queued', 'epoch', epoch, 'ticket', ticket, 'claim', '',
     'pool', pool, 'updated', now, unpack(fields))
   if run.status ~= 'running' then
