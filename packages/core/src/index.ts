@@ -11,6 +11,7 @@ export * from "./needs.ts";
 export * from "./policy.ts";
 export * from "./random-pool.ts";
 export * from "./result.ts";
+export * from "./retry-after.ts";
 export * from "./run.ts";
 export * from "./spec.ts";
 export * from "./state.ts";

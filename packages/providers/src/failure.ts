@@ -2,11 +2,10 @@
  * Whatever went wrong with a model call, as a `BatonError` with its code and retry class (DESIGN §8). Messages
  * are made of the provider's name, the status, and the provider's own sentence, redacted (R9).
  */
-import { BatonError, type ErrorCode, type ModelId, type Retry, splitModelId } from "@baton/core";
+import { BatonError, type ErrorCode, type ModelId, type Retry, retryAfter, splitModelId } from "@baton/core";
 import { z } from "zod";
 import { isRecord } from "./parse-arguments.ts";
 import { type Redact, redactedCause } from "./redact.ts";
-import { retryAfter } from "./retry-after.ts";
 
 export interface CallContext {
   readonly model: ModelId;

@@ -10,9 +10,8 @@
  * The exchanges of a call are known by the asynchronous context that they are started in.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { BatonError } from "@baton/core";
+import { BatonError, retryAfter } from "@baton/core";
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { retryAfterOf } from "./retry-after.ts";
 
 export const RESUME_ATTEMPTS_MAX = 2;
 /** From the end of a stream until the SDK has surely delivered what was in it. */
@@ -65,7 +64,7 @@ export class CallWatch {
       const response = await fetch(url, { ...init, signal: AbortSignal.any(signals) });
       // A redirect is followed by another POST.
       if (!isResume && response.status >= 300 && response.status < 400) this.#sent = false;
-      if (!isResume && !response.ok) this.#retryAfterMs = retryAfterOf(response.headers);
+      if (!isResume && !response.ok) this.#retryAfterMs = retryAfter(response.headers);
       if (isResume && response.ok) this.#failedResumes = 0;
       else if (isResume) this.#resumeFailed();
       return response.ok ? this.#followed(response) : response;

@@ -2,11 +2,11 @@
  * The MCP transport over streamable HTTP: the SDK's, on a fetch of ours that guards addresses where the URL came
  * with a request, bounds what is received, and follows the exchanges of calls.
  */
+import { retryAfter } from "@baton/core";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { boundBodies } from "./bounded-body.ts";
 import { RESUME_ATTEMPTS_MAX, watchCalls } from "./call-watch.ts";
 import { createGuardedFetch } from "./guarded-fetch.ts";
-import { retryAfterOf } from "./retry-after.ts";
 import { type HttpEndpoint, urlRules } from "./server-lookup.ts";
 
 export interface HttpLink {
@@ -28,7 +28,7 @@ export function openHttpLink(endpoint: HttpEndpoint, options: HttpLinkOptions): 
   const bounded = boundBodies(guarded?.fetch ?? globalThis.fetch, options.messageBytesMax);
   const fetch = watchCalls(async (url, init) => {
     const response = await bounded(url, init);
-    if (!response.ok) retryAfterMs = retryAfterOf(response.headers);
+    if (!response.ok) retryAfterMs = retryAfter(response.headers);
     return response;
   });
   const transport = new StreamableHTTPClientTransport(endpoint.url, {

@@ -1,5 +1,5 @@
 /**
- * How long a provider asks to wait, in milliseconds. `retry-after-ms` is OpenAI's and the finer of the two;
+ * How long an answer asks to wait, in milliseconds. `retry-after-ms` is OpenAI's and the finer of the two;
  * `retry-after` is seconds or an HTTP date, which is read against the answer's own `date`, so that a wrong clock
  * on this side does no harm.
  */
