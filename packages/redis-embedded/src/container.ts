@@ -7,8 +7,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BatonError } from "@baton/core";
+import type { BatonError } from "@baton/core";
 import { type CommandResult, runCommand } from "./command.ts";
+import { endedEarlyError } from "./ended-early.ts";
 import { findOnPath } from "./program.ts";
 import { type ReadyAnswer, waitUntilReady } from "./readiness.ts";
 import { DURABLE_SETTINGS } from "./settings.ts";
@@ -55,7 +56,7 @@ export async function startContainer(
   }
   const id = created.stdout.trim();
   try {
-    const url = await publishedUrl(docker, id, password);
+    const url = await publishedUrl(docker, { id, password, folder: place.folder });
     await onCreated({ id, url });
     return { kind: "running", id, url, answer: await waitForContainer(docker, { id, url }, context, signal) };
   } catch (error) {
@@ -109,10 +110,16 @@ function runArguments({ place, dockerImage }: StartContext, name: string): strin
   ];
 }
 
-async function publishedUrl(docker: Docker, id: string, password: string): Promise<string> {
+interface Published {
+  readonly id: string;
+  readonly password: string;
+  readonly folder: string;
+}
+
+async function publishedUrl(docker: Docker, { id, password, folder }: Published): Promise<string> {
   const published = await docker(["port", id, "6379/tcp"]);
   const port = published.ok ? /127\.0\.0\.1:(\d+)/.exec(published.stdout)?.[1] : undefined;
-  if (port === undefined) throw await endedEarly(docker, id);
+  if (port === undefined) throw await endedEarly(docker, id, folder);
   return `redis://:${password}@127.0.0.1:${port}`;
 }
 
@@ -126,7 +133,7 @@ async function waitForContainer(
   // The password is known to nobody else, so whoever takes it is the server.
   const server = { url, name, isIt: () => true, isAlive: () => isRunning(docker, id) };
   const answer = await waitUntilReady(server, context, signal);
-  if (answer === undefined) throw await endedEarly(docker, id);
+  if (answer === undefined) throw await endedEarly(docker, id, context.place.folder);
   return answer;
 }
 
@@ -135,8 +142,9 @@ async function isRunning(docker: Docker, id: string): Promise<boolean> {
   return state.ok && state.stdout.trim() === "true";
 }
 
-async function endedEarly(docker: Docker, id: string): Promise<BatonError> {
-  const logs = await docker(["logs", "--tail", "3", id]);
-  const said = logs.ok ? logs.stdout.trim() : logs.why;
-  return new BatonError("redis_unreachable", `the Redis container ended before it was ready: ${said}`);
+async function endedEarly(docker: Docker, id: string, folder: string): Promise<BatonError> {
+  const logs = await docker(["logs", "--tail", "20", id]);
+  const output = logs.ok ? logs.stdout : logs.why;
+  // The server is the container's first process.
+  return endedEarlyError({ server: "the Redis container", folder, source: "its log", output, pid: 1 });
 }

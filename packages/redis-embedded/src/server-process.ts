@@ -11,7 +11,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { open, readFile, rename, stat } from "node:fs/promises";
 import { BatonError } from "@baton/core";
-import { lastLines } from "./command.ts";
+import { endedEarlyError } from "./ended-early.ts";
 import { pause } from "./pause.ts";
 import { makeSocketFolder, type Place } from "./place.ts";
 import { isAlive, markOf, type ProcessMark } from "./process-mark.ts";
@@ -47,7 +47,7 @@ export async function launchServer(
   const child = await spawnServer(program, place, context.env.PATH);
   try {
     const mark = child.pid === undefined ? undefined : await markOf(child.pid);
-    if (mark === undefined) throw await endedEarly(place);
+    if (mark === undefined) throw await endedEarly(place, child.pid);
     await onSpawn(mark);
     child.stdin?.end(configuration(place));
     const answer = await waitUntilReady(
@@ -60,7 +60,7 @@ export async function launchServer(
       context,
       signal,
     );
-    if (answer === undefined) throw await endedEarly(place);
+    if (answer === undefined) throw await endedEarly(place, mark.pid);
     return { child, mark, answer };
   } catch (error) {
     if (child.exitCode === null && child.signalCode === null) {
@@ -149,10 +149,7 @@ async function rotateLog(file: string): Promise<void> {
   if (sizeBytes > LOG_BYTES_MAX) await rename(file, `${file}.1`);
 }
 
-async function endedEarly(place: Place): Promise<BatonError> {
-  const tail = lastLines(await readFile(place.logFile, "utf8").catch(() => ""), 1);
-  return new BatonError(
-    "redis_unreachable",
-    `redis-server ended before it was ready; ${place.logFile} says: ${tail}`,
-  );
+async function endedEarly({ folder, logFile }: Place, pid: number | undefined): Promise<BatonError> {
+  const output = await readFile(logFile, "utf8").catch(() => "");
+  return endedEarlyError({ server: "redis-server", folder, source: logFile, output, pid });
 }

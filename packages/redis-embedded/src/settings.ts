@@ -3,8 +3,9 @@
 export const DURABLE_SETTINGS: readonly string[] = [
   "appendonly yes",
   "appendfsync everysec",
-  // After a crash the last command may be cut; what is before it is good.
-  "aof-load-truncated yes",
+  // What a crash cut off is taken away before the start, whole scripts at a time (append-only-repair.ts). Redis
+  // itself may keep half a script: a cut inside of its last command leaves the transaction open.
+  "aof-load-truncated no",
   // The append-only file is the one truth; snapshots beside it would only cost writes.
   'save ""',
   "maxmemory-policy noeviction",

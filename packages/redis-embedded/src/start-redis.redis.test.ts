@@ -307,15 +307,15 @@ describe("after a crash", () => {
 });
 
 describe("when it cannot start", () => {
-  test("a log that is corrupt in its middle is an error with the server's own words", async () => {
+  test("a log with a command that the server does not know is an error with the server's own words", async () => {
     const dataDir = await dataFolder();
     await (await start(dataDir)).stop();
     const folder = join(dataDir, "redis", "appendonlydir");
     const log = (await readdir(folder)).find((name) => name.endsWith(".incr.aof"));
     await appendFile(join(folder, log ?? ""), "*1\r\n$4\r\nNOPE\r\n*1\r\n$4\r\nPING\r\n");
     await expect(start(dataDir)).rejects.toMatchObject({
-      code: "redis_unreachable",
-      message: expect.stringMatching(/redis\.log says: .*Unknown command 'NOPE'/),
+      code: "redis_unfit",
+      message: expect.stringMatching(/cannot load the data in .+redis\.log says: .*Unknown command 'NOPE'/),
     });
   });
 

@@ -14,8 +14,11 @@
  * - A server has one owner, and only the owner stops it. When the owner is dead, the next to come becomes the
  *   owner (`adopted`). Those that are `attached` lose the server when its owner stops it; the next start gives
  *   one at the same address.
+ * - A script's writes are there whole or not at all (R1): what a crash cut off is taken away before a server starts,
+ *   whatever kind of server it is.
  */
 import { BatonError } from "@baton/core";
+import { repairAppendOnlyFiles } from "./append-only-repair.ts";
 import { type CreatedContainer, endContainer, startContainer } from "./container.ts";
 import { fetchDebianProgram } from "./debian-packages.ts";
 import { takeLock } from "./file-lock.ts";
@@ -29,7 +32,10 @@ import { findRunningServer } from "./running-server.ts";
 import { endServer, launchServer } from "./server-process.ts";
 import { type StartContext, startContext } from "./start-context.ts";
 
-/** Resolves when the server answers with its data loaded. Throws `redis_unreachable`, or the abort's reason. */
+/**
+ * Resolves when the server answers with its data loaded. Throws `redis_unreachable`, `redis_unfit` when the data is
+ * damaged, or the abort's reason.
+ */
 export async function startRedis(options: StartRedisOptions): Promise<RedisHandle> {
   const external = options.env.BATON_REDIS_URL;
   if (external !== undefined && external !== "") return borrowed({ kind: "external", url: external });
@@ -54,6 +60,7 @@ async function startServer(
   me: ProcessMark,
   signal: AbortSignal | undefined,
 ): Promise<RedisHandle> {
+  await repairAppendOnlyFiles(context.place.folder, context.log, signal);
   const tried: string[] = [];
   if (process.platform !== "win32") {
     const onPath = await findProgramOnPath(context.env, signal);
