@@ -3,7 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEMO_PACE, DOCUMENT_SERVER_PATH, DOCUMENTS_PATH, startSimulatedModels } from "@baton/demo";
-import { type ScriptProcess, startScript } from "./processes.ts";
+import { isAlive } from "../../packages/redis-embedded/src/process-mark.ts";
+import { readRecord } from "../../packages/redis-embedded/src/record.ts";
+import { type ScriptProcess, sendSignal, startScript } from "./processes.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 const MAIN = fileURLToPath(new URL("../../apps/cli/src/main.ts", import.meta.url));
@@ -68,7 +70,16 @@ export async function openCli(redisUrl: string | undefined, slow = false): Promi
     },
     async [Symbol.asyncDispose]() {
       await simulated.close();
+      await stopLeftRedis(folder.path);
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A command that was killed leaves the Redis of its folder running, for the next one to find; here there is none. */
+async function stopLeftRedis(folder: string): Promise<void> {
+  const record = await readRecord(join(folder, ".baton", "redis", "server.json"));
+  if (record?.server.kind !== "process") return;
+  const { process } = record.server;
+  if (await isAlive(process)) sendSignal(process.pid, "SIGKILL");
 }
