@@ -163,6 +163,33 @@ describe("with a worker", () => {
   }, 120_000);
 });
 
+test("a run in this process is served by its fallback too", async () => {
+  const result = await cli.run(
+    ["run", "hi", "-m", "broken/x", "--fallback", "openai/gpt-5.2", "--json"],
+    env,
+  );
+  expect(JSON.parse(result.stdout)).toMatchObject({ status: "succeeded", models_used: ["openai/gpt-5.2"] });
+});
+
+test("a run that waits while nobody looks at a screen says so", async () => {
+  await using child = await cli.start(["run", "hi", "-m", "broken/x", "--budget-usd", "1"], env);
+  await until(() => child.stderr.includes("waits (budget)"), {
+    what: "a word on the wait",
+    withinMs: 20_000,
+  });
+  expect(child.stderr).toMatch(/the price of broken\/x is not known.*baton runs show r_0_/s);
+  child.signal("SIGINT");
+  expect(await child.end(20_000)).toMatchObject({ code: 0 });
+});
+
+test("of several runs, one that cannot be cancelled keeps no other from its turn", async () => {
+  const [over, open] = [await submit(TASK), await submit(TASK)];
+  await ok(["runs", "cancel", over]);
+  const result = await cli.run(["runs", "cancel", over, open], env);
+  expect(result).toMatchObject({ code: 1, stdout: `${open} cancelled\n` });
+  expect((await shown(open)).status).toBe("cancelled");
+});
+
 test.each<[what: string, args: string[], says: RegExp]>([
   ["no run and no filter", ["runs", "retry"], /name the runs, or tell which are meant/],
   [
@@ -178,6 +205,13 @@ test.each<[what: string, args: string[], says: RegExp]>([
     ["run", "hi", "-m", "openai/x", "--batch", "b"],
     /--batch and --custom-id/,
   ],
+  [
+    "a reason of what does not wait",
+    ["runs", "cancel", "--status", "queued", "--reason", "budget"],
+    /only waiting/,
+  ],
+  ["a pool that is none", ["pools", "pause", "gpt"], /gpt: a model id is provider\/model/],
+  ["pools that are none", ["pools", "pause", "nobody/*"], /there is no pool like nobody/],
   ["a batch id that is none", ["batch", "budget", "a b", "--tokens", "1"], /a batch's id has/],
 ])("%s is refused with a sentence", async (_what, args, says) => {
   const result = await cli.run(args, env);

@@ -7,7 +7,7 @@ import type { CommandContext } from "./command-context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { serveHere } from "./local-worker.ts";
 import { EventRenderer } from "./render-events.ts";
-import { duration } from "./terminal.ts";
+import { clean, duration } from "./terminal.ts";
 
 export interface FollowOptions {
   readonly json: boolean;
@@ -28,7 +28,10 @@ export async function followRun(
   const onSignal = (): void => letGo.abort();
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  const worker = await serveHere(context, spec);
+  const { run } = await store.producer.get(runId);
+  const worker = await serveHere(context, spec, run.model);
+  const ended = new AbortController();
+  const telling = terminal.interactive && !options.json ? undefined : tellWaits(context, runId, ended.signal);
   try {
     if (terminal.interactive && !options.json) await show(context, runId, options, letGo.signal);
     const result = await store.producer.result(runId, letGo.signal);
@@ -45,9 +48,30 @@ export async function followRun(
     }
     return result.status === "succeeded" ? EXIT.done : EXIT.runFailed;
   } finally {
+    ended.abort();
+    await telling;
     await worker?.stop(DRAIN_MS);
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
+  }
+}
+
+/** Where nothing is shown, a run that waits for a person would look as if it hung. */
+async function tellWaits(
+  { terminal, store }: CommandContext,
+  runId: RunId,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const { event } of store.producer.watch(runId, {}, signal)) {
+    const waits =
+      event.type === "snapshot" && event.run.status === "waiting"
+        ? event.run
+        : event.type === "status" && event.status === "waiting"
+          ? event
+          : undefined;
+    if (waits === undefined) continue;
+    const what = waits.detail === undefined ? "" : `: ${clean(waits.detail)}`;
+    terminal.err(`baton: run ${runId} waits (${waits.reason})${what}; see \`baton runs show ${runId}\`\n`);
   }
 }
 

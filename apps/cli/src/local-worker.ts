@@ -4,6 +4,7 @@
  */
 import {
   BatonError,
+  fallbackModels,
   type ModelId,
   matchesModelPattern,
   modelsOf,
@@ -19,8 +20,13 @@ import { type CommandContext, workerLog } from "./command-context.ts";
 const CONCURRENCY = 10;
 
 /** Starts a worker for the models of `spec` that are served nowhere; undefined when all are. */
-export async function serveHere(context: CommandContext, spec: RunSpec): Promise<RunningWorker | undefined> {
-  const unserved = await unservedModels(context, spec);
+export async function serveHere(
+  context: CommandContext,
+  spec: RunSpec,
+  /** The model that the run is with now, which a retry may have chosen. */
+  current?: ModelId,
+): Promise<RunningWorker | undefined> {
+  const unserved = await unservedModels(context, spec, current);
   if (unserved.length === 0) return undefined;
   return startWorker({
     environment: context.environment,
@@ -76,9 +82,18 @@ export async function demandKnown(context: CommandContext, spec: RunSpec): Promi
   }
 }
 
-async function unservedModels(context: CommandContext, spec: RunSpec): Promise<readonly ModelId[]> {
+async function unservedModels(
+  context: CommandContext,
+  spec: RunSpec,
+  current?: ModelId,
+): Promise<readonly ModelId[]> {
   const workers = await listWorkers(context.store.connection);
   const patterns = workers.flatMap((worker) => worker.patterns);
-  const models = [...new Set(modelsOf(spec).map((entry) => entry.model))];
-  return models.filter((model) => !patterns.some((pattern) => matchesModelPattern(pattern, model)));
+  const models = new Set<ModelId>([
+    ...modelsOf(spec).map((entry) => entry.model),
+    ...fallbackModels(spec.fallback),
+    ...(spec.phases ?? []).flatMap((phase) => fallbackModels(phase.fallback)),
+    ...(current === undefined ? [] : [current]),
+  ]);
+  return [...models].filter((model) => !patterns.some((pattern) => matchesModelPattern(pattern, model)));
 }

@@ -94,7 +94,7 @@ export function addPools(program: Command, report: Report): void {
     .action(async (flags) => report(await (await load()).list(flags)));
   pools
     .command("pause <provider/model...>")
-    .description("no phase starts, and those at work stop after their turn")
+    .description("no phase starts, and those at work stop after their turn; * at the end stands for any")
     .option(...JSON_LINES)
     .action(async (models, flags) => report(await (await load()).pause(models, flags)));
   pools
@@ -114,7 +114,7 @@ export function addBatches(program: Command, report: Report): void {
     .action(async (id, flags) => report(await (await load()).status(id, flags)));
   batch
     .command("budget <batch>")
-    .description("set its budget; its runs wait before they go over it")
+    .description("set its budget, or show it; its runs wait before they go over it")
     .option("--tokens <n>", "input and output tokens of all its runs", positive)
     .option("--usd <amount>", "US dollars", amount)
     .option("--json", "print JSON")

@@ -140,6 +140,12 @@ const seconds = z
   .positive()
   .max(30 * 86_400);
 
+/** The models of a fallback in either form. */
+export function fallbackModels(fallback: Fallback | undefined): readonly ModelId[] {
+  if (fallback === undefined) return [];
+  return "models" in fallback ? fallback.models : fallback;
+}
+
 /** One step of a pipeline: it ends by handing to the next. */
 export const pipelinePhaseSchema = z.strictObject({
   name: z.string().min(1).max(64).optional(),

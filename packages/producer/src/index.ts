@@ -23,6 +23,7 @@ export {
 } from "./run-chunks.ts";
 export {
   type Done,
+  doOne,
   type ProducerOptions,
   type ResumeOptions,
   type RetryOptions,

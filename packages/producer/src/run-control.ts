@@ -137,6 +137,9 @@ export class RunControl {
     const { ledger, ids } = this.#options;
     const { run } = await this.get(id);
     if (run.status !== "waiting") throw notPossible(run.id, run.status, did);
+    if (run.reason === "paused" && did !== "resumed") {
+      throw notPossible(run.id, "paused", `${did} before it is resumed`);
+    }
     const items = placeItems(run, itemsOf(run, await this.#tail(run)), ids.now());
     const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
     await this.#enqueueAfter(did, id, reply);
@@ -252,7 +255,8 @@ export class RunControl {
   }
 }
 
-async function doOne(id: RunId, act: (id: RunId) => Promise<void>): Promise<Done> {
+/** Does `act` to one of many: what is wrong with that one is told of it. */
+export async function doOne(id: RunId, act: (id: RunId) => Promise<void>): Promise<Done> {
   try {
     await act(id);
     return { id };

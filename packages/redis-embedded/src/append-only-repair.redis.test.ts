@@ -163,9 +163,16 @@ test("a base file that was cut is refused, and nothing is changed", async () => 
   const redis = await start();
   await withClient(redis.url, (client) => client.bgrewriteaof());
   const folder = appendOnlyFolder(dataDir);
-  const base = await until(async () => (await readdir(folder)).find((name) => name.endsWith(".2.base.rdb")), {
-    what: "the rewritten base file",
-  });
+  // The file is there a moment before the manifest names it, and until then the old one counts.
+  const base = await until(
+    async () => {
+      const names = await readdir(folder);
+      const manifest = names.find((name) => name.endsWith(".manifest")) ?? "";
+      const named = await readFile(join(folder, manifest), "utf8");
+      return names.find((name) => name.endsWith(".2.base.rdb") && named.includes(name));
+    },
+    { what: "the rewritten base file" },
+  );
   await kill(redis);
   await truncate(join(folder, base), (await stat(join(folder, base))).size - 20);
   const contents = async () =>

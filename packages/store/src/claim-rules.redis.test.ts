@@ -1,7 +1,7 @@
 import { newClaimId } from "@baton/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
-import { type ClaimCaches, claimRun, SpecCache } from "./claim-run.ts";
+import { type ClaimCaches, claimRun, SCHEMA_VERSION, SpecCache } from "./claim-run.ts";
 import { ConversationCache, type KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
@@ -156,8 +156,11 @@ describe("what a worker lacks:", () => {
 
   test("a record of a newer schema is left to newer workers", async () => {
     const entry = await createQueued(ledger);
-    await ledger.redis.hset(runKeys(entry.runId).run, "v", "2");
-    expect(await claimEntry(ledger, entry)).toEqual({ kind: "unfit", missing: ["schema:2"] });
+    await ledger.redis.hset(runKeys(entry.runId).run, "v", String(SCHEMA_VERSION + 1));
+    expect(await claimEntry(ledger, entry)).toEqual({
+      kind: "unfit",
+      missing: [`schema:${SCHEMA_VERSION + 1}`],
+    });
     await ledger.redis.hset(runKeys(entry.runId).run, "unfit_since", "1");
     expect(await claimEntry(ledger, entry)).toMatchObject({ kind: "finished", why: "config_missing" });
   });

@@ -13,6 +13,7 @@ import {
   runSpecSchema,
 } from "@baton/core";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import type { ConversationCache, KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
@@ -20,7 +21,7 @@ import { type PricedUsage, parseTries, parseUsage, type Tries } from "./run-reco
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
 /** The schema version that this code writes and the newest that it reads. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** A conversation of at most so many items comes with the claim; a longer one is read behind it. */
 const LOG_IN_REPLY_MAX = 64;
@@ -69,6 +70,13 @@ export type ClaimReply =
   | Claimed
   /** The job is of no more use: behind its run, or the run is terminal, waiting or gone. */
   | { readonly kind: "finished"; readonly why: string }
+  /** The claim was made, but what it brought cannot be read: `length` is that of the log in the record. */
+  | {
+      readonly kind: "unreadable";
+      readonly claim: Claim;
+      readonly length: number;
+      readonly error: BatonError;
+    }
   /** The job is ahead of its run: put it back, the run's commit may still arrive. */
   | { readonly kind: "ahead" }
   | { readonly kind: "early"; readonly waitMs: number }
@@ -179,7 +187,7 @@ async function readClaimed(
   reply: ScriptReply,
   kept: KeptConversation | undefined,
   specOf: (rev: string, text: string) => RunSpec,
-): Promise<Claimed> {
+): Promise<Claimed | Extract<ClaimReply, { kind: "unreadable" }>> {
   const [
     ,
     epoch,
@@ -199,11 +207,16 @@ async function readClaimed(
     batch,
     batchFlags,
   ] = reply.map(String);
-  return {
-    kind: "claimed",
-    claim: { runId: entry.runId, pool: entry.pool, ticket: entry.ticket, epoch: Number(epoch), claimId },
+  const claim = { ...entry, epoch: Number(epoch), claimId };
+  const read = await readWhole(async () => ({
     spec: specOf(rev ?? "", spec ?? ""),
     items: await itemsOf(redis, entry.runId, Number(length), reply.at(-1), kept),
+  }));
+  if (read instanceof BatonError) return { kind: "unreadable", claim, length: Number(length), error: read };
+  return {
+    kind: "claimed",
+    claim,
+    ...read,
     phase: Number(phase),
     tries: parseTries(tries),
     takeover: takeover === "1",
@@ -221,6 +234,19 @@ async function readClaimed(
 /** `flags` as the scripts reply them; undefined for a run without a batch. */
 export function readBatchState(id: string, flags: string): BatchState | undefined {
   return id === "" ? undefined : { id, spent: flags.includes("s"), inUsd: flags.includes("u") };
+}
+
+/** What stands in Redis and cannot be read is a value: the run must end, not go round. A lost connection still throws. */
+async function readWhole<Value>(read: () => Promise<Value>): Promise<Value | BatonError> {
+  try {
+    return await read();
+  } catch (thrown) {
+    if (thrown instanceof BatonError) return thrown;
+    if (thrown instanceof z.ZodError || thrown instanceof SyntaxError) {
+      return new BatonError("store_corrupt", "the run cannot be read", { cause: thrown });
+    }
+    throw thrown;
+  }
 }
 
 /** The conversation: as this process kept it, as it came with the reply, or read behind it. */

@@ -13,6 +13,12 @@ import type { EventBody, PhaseSession } from "./phase-session.ts";
 import { attemptsOfRetry } from "./phase-view.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
+/**
+ * Rate limits in a row by which one run holds its pool. One that is refused again and again may be too large for the
+ * limit: then the others must not wait for it.
+ */
+const POOL_LIMITS_MAX = 2;
+
 /** Ends the claim; says how. */
 export async function afterFailure(
   error: BatonError,
@@ -31,7 +37,7 @@ export async function afterFailure(
   const failure = { code: error.code, message: error.message };
   if (!isRetryable(error) || attempt >= most) return giveUp(failure, attempt, session, plan);
   const delayMs = backoffMs(error.retry, attempt, deps.ids);
-  if (isLimit) await slowDown(delayMs, plan, deps);
+  if (isLimit && attempt <= POOL_LIMITS_MAX) await slowDown(delayMs, plan, deps);
   const ended = await session.end(
     { kind: "requeue", delayMs, tries, failure },
     [],

@@ -25,13 +25,18 @@ describe("the wait before another try", () => {
   });
 
   test("that the provider named is kept, and spread a little behind it", () => {
-    expect(backoffMs({ after: 3_000 }, 9, LEAST)).toBe(3_000);
-    expect(backoffMs({ after: 3_000 }, 9, MOST)).toBeLessThanOrEqual(3_300);
+    expect(backoffMs({ after: 3_000 }, 2, LEAST)).toBe(3_000);
+    expect(backoffMs({ after: 3_000 }, 2, MOST)).toBeLessThanOrEqual(3_300);
     fc.assert(
       fc.property(fc.nat({ max: 500_000 }), fc.nat({ max: 255 }), (after, byte) => {
         expect(backoffMs({ after }, 1, of(byte))).toBeGreaterThanOrEqual(after);
       }),
     );
+  });
+
+  test("is no shorter than without a named time, so that 0 does not use all attempts up at once", () => {
+    expect(backoffMs({ after: 0 }, 1, LEAST)).toBe(250);
+    expect(backoffMs({ after: 0 }, 9, MOST)).toBe(60_000);
   });
 
   test("is ten minutes at most, whatever the provider says", () => {

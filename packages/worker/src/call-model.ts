@@ -44,7 +44,7 @@ export async function decisionOfTurn(
 ): Promise<PolicyDecision> {
   const policy = session.spec.policy === undefined ? undefined : policies[session.spec.policy];
   if (policy === undefined) return {};
-  return askPolicy(policy, {
+  const asking = askPolicy(policy, {
     runId: session.held.claim.runId,
     model: plan.model,
     models: plan.models,
@@ -56,6 +56,20 @@ export async function decisionOfTurn(
     items: session.items,
     metadata: session.spec.metadata ?? {},
   });
+  // It is the operator's code: what it is about when the work is aborted is not waited for.
+  return unlessAborted(asking, session.held.signal);
+}
+
+async function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 export async function callModel(

@@ -2,7 +2,7 @@
  * Fallback: when a model failed for good, control passes to the next model of the list, as a recorded handoff. The list
  * is walked once: whoever held control since the last handoff of another kind, or the last retry, is not asked again.
  */
-import type { Fallback, Item, ModelId, RunSpec } from "@baton/core";
+import { fallbackModels, type Item, type ModelId, type RunSpec } from "@baton/core";
 import type { Step } from "./decide.ts";
 import { pipelineStep, sinceRetry } from "./phase-view.ts";
 
@@ -52,10 +52,8 @@ function fallbackOf({ spec, items }: FallbackView): {
   readonly models: readonly ModelId[];
   readonly onRefusal: boolean;
 } {
-  const fallback: Fallback = pipelineStep(spec, items)?.now.fallback ?? spec.fallback ?? [];
-  return "models" in fallback
-    ? { models: fallback.models, onRefusal: fallback.on_refusal }
-    : { models: fallback, onRefusal: false };
+  const fallback = pipelineStep(spec, items)?.now.fallback ?? spec.fallback ?? [];
+  return { models: fallbackModels(fallback), onRefusal: "models" in fallback && fallback.on_refusal };
 }
 
 /** The model in control, and those that fell back on the way to it. */

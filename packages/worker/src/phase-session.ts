@@ -50,16 +50,18 @@ export interface SessionDeps {
   readonly enqueue: EnqueueNext;
 }
 
+const NO_TRIES: Tries = { failures: 0, rateLimits: 0 };
+
 export class PhaseSession {
   readonly held: HeldClaim;
   readonly spec: RunSpec;
   readonly phase: number;
-  readonly tries: Tries;
   /** Milliseconds that the phase had been at work when it was claimed. */
   readonly workedMs: number;
   readonly #deps: SessionDeps;
   readonly #priority: number;
   readonly #handoffs: number;
+  #tries: Tries;
   #items: readonly Item[];
   #phaseUsage: PricedUsage;
   #turns: number;
@@ -73,7 +75,7 @@ export class PhaseSession {
     this.held = held;
     this.spec = claimed.spec;
     this.phase = claimed.phase;
-    this.tries = claimed.tries;
+    this.#tries = claimed.tries;
     this.workedMs = claimed.workedMs;
     this.#handoffs = claimed.handoffs;
     this.#batch = claimed.batch;
@@ -99,6 +101,11 @@ export class PhaseSession {
   get handoffs(): number {
     const fallbacks = handoffsOf(sinceFork(this.#items)).filter((handoff) => handoff.by === "fallback");
     return this.#handoffs - fallbacks.length;
+  }
+
+  /** Calls that failed in a row: what is written ends the row, in the record as well. */
+  get tries(): Tries {
+    return this.#tries;
   }
 
   get batch(): BatchState | undefined {
@@ -130,6 +137,7 @@ export class PhaseSession {
       });
       if (result.kind === "fenced") return this.#lose();
       this.#items = [...this.#items, ...placed];
+      this.#tries = NO_TRIES;
       if (turn !== undefined) {
         this.#phaseUsage = turn.phaseUsage;
         this.#turns += 1;

@@ -85,29 +85,6 @@ test("runs at work when the limit is met make room without a failure", async () 
   expect(await flow.ended(atWork.runId)).toMatchObject({ status: "succeeded" });
 });
 
-test("a phase that waits for the end of a short hold is held again by one that came meanwhile", async () => {
-  const LONGER_MS = 2_000;
-  const go = Promise.withResolvers<void>();
-  const calledAt: number[] = [];
-  await using flow = await openFlow(redis.url, async () => {
-    calledAt.push(performance.now());
-    if (calledAt.length > 1) return { parts: [text("done")] };
-    await go.promise;
-    return { parts: [text("paused")], stopReason: "pause_turn" as const };
-  });
-  await flow.startWorker({ patterns: ["openai/gpt"] });
-  const { runId } = await flow.producer.submit({ input: "?", model: "openai/gpt" });
-  await until(() => calledAt.length === 1, { what: "the first call" });
-  await flow.rig.ledger.hold(gpt, { kind: "for", ms: 900 });
-  // The turn ends under the short hold, and the phase waits in its place.
-  go.resolve();
-  await until(async () => (await flow.producer.get(runId)).run.turns === 1, { what: "the first turn" });
-  const heldAt = performance.now();
-  await flow.rig.ledger.hold(gpt, { kind: "for", ms: LONGER_MS });
-  expect(await flow.ended(runId)).toMatchObject({ status: "succeeded" });
-  expect((calledAt[1] ?? 0) - heldAt).toBeGreaterThan(LONGER_MS - 5);
-});
-
 test("a provider that never lets up fails the run after rateLimitAttemptsMax, with its error", async () => {
   await using flow = await openFlow(redis.url, () => failWith("provider_rate_limited", { after: 1 }), {
     limits: { rateLimitAttemptsMax: 3, modelAttemptsMax: 1 },

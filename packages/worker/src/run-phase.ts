@@ -9,7 +9,6 @@
  *
  * Nothing here lives only in memory: at any line this process may die, and another goes on from the last item.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import {
   BatonError,
   type Item,
@@ -29,6 +28,7 @@ import { type EndStep, endOf } from "./end-phase.ts";
 import { type PhasePlan, planPhase } from "./phase-plan.ts";
 import { PhaseSession } from "./phase-session.ts";
 import { runTools } from "./run-tools.ts";
+import { waitForPool } from "./wait-for-pool.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
 /** What becomes of the queue's job: it is done with, or comes back after a while. */
@@ -39,10 +39,6 @@ export type JobVerdict =
 const AHEAD_MS = 1_000;
 /** Timers take no more. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
-/** A hold of the pool that is as short is waited for in place. */
-const SHORT_HOLD_MS = 1_000;
-/** When a run of a paused pool is looked at again, should a worker take it before it hears of the pause. */
-const PAUSED_POOL_MS = 1_000;
 const UNFIT_MS = 5_000;
 
 export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps): Promise<JobVerdict> {
@@ -53,6 +49,7 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
     unfitGraceMs: deps.config.limits.unfitGraceMs,
     takeoversMax: deps.config.limits.takeoversMax,
   });
+  if (claimed.kind === "unreadable") return giveUp(claimed, deps);
   if (claimed.kind !== "claimed") return verdictOf(claimed);
   const { phase, takeover, attempt } = claimed;
   const { runId, epoch } = claimed.claim;
@@ -61,6 +58,17 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   const session = new PhaseSession(claimed, held, deps);
   const why = await converseSafely(session, deps);
   return { kind: "done", why: why === "lost" ? await afterAbort(session) : why };
+}
+
+/** A run that cannot be read fails: another look would find the same. */
+async function giveUp(
+  { claim, length, error }: Extract<ClaimReply, { kind: "unreadable" }>,
+  deps: WorkerDeps,
+): Promise<JobVerdict> {
+  deps.log.error({ runId: claim.runId, err: error }, "the run cannot be read");
+  const outcome = { kind: "failed", code: error.code, message: error.message } as const;
+  await deps.ledger.commit(claim, { length, items: [], outcome, events: [] });
+  return { kind: "done", why: "unreadable" };
 }
 
 /** The claim still holds when the abort was this worker's own: what was written stays. */
@@ -153,8 +161,9 @@ async function takeTurn(
   const decision = await decisionOfTurn(session, plan, deps.config.policies, catalogue);
   const ruled = ruledOut(decision, session, plan);
   if (ruled !== undefined) return end(ruled, session, plan);
-  const pool = await waitForPool(session, plan, deps);
-  if (pool !== "free") return pool;
+  const pool = await waitForPool(session, plan.model, deps);
+  // What was decided before a wait is old: a pause, another hold or a spent budget may have come meanwhile.
+  if (pool !== "free") return pool === "waited" ? "written" : pool;
   const called = await callModel(session, plan, decision, catalogue, deps);
   switch (called.kind) {
     case "lost":
@@ -200,24 +209,6 @@ function ruledOut(decision: PolicyDecision, session: PhaseSession, plan: PhasePl
     };
   }
   return { kind: "handoff", to, by: "policy", reason, brief: "", call: undefined, losers: [] };
-}
-
-/**
- * A held pool calls no model. A short hold is waited for; otherwise the place is given to others and the run comes back
- * when it is over, a little spread, so that the pool does not come back as one.
- */
-async function waitForPool(session: PhaseSession, plan: PhasePlan, deps: WorkerDeps): Promise<string> {
-  const ms = deps.holds.msOf(plan.model);
-  if (ms === 0) return "free";
-  if (ms <= SHORT_HOLD_MS) {
-    await delay(ms, undefined, { signal: session.held.signal }).catch(() => undefined);
-    // Another call may have met the limit meanwhile.
-    return session.held.signal.aborted ? "lost" : waitForPool(session, plan, deps);
-  }
-  const [byte = 0] = deps.ids.random(1);
-  const delayMs = ms === Number.POSITIVE_INFINITY ? PAUSED_POOL_MS : Math.ceil(ms * (1 + byte / 1_024));
-  const ended = await session.end({ kind: "requeue", delayMs, tries: session.tries }, [], []);
-  return ended.kind === "lost" ? "lost" : "held";
 }
 
 /** The tools of the phase. A server that is down is told to the people who watch; the phase goes on without it. */
@@ -266,7 +257,7 @@ function viewOf(
   };
 }
 
-function verdictOf(reply: Exclude<ClaimReply, { kind: "claimed" }>): JobVerdict {
+function verdictOf(reply: Exclude<ClaimReply, { kind: "claimed" | "unreadable" }>): JobVerdict {
   switch (reply.kind) {
     case "finished":
       return { kind: "done", why: reply.why };

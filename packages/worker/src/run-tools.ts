@@ -40,6 +40,8 @@ export async function runTools(
   const queue = [...work.calls];
   const lane = async (): Promise<WriteResult> => {
     for (let call = queue.shift(); call !== undefined; call = queue.shift()) {
+      // A call that is not begun leaves no marker: whoever goes on makes it.
+      if (session.held.signal.aborted) return "lost";
       if ((await runOne(session, plan, call, work, catalogue, tools)) === "lost") return "lost";
     }
     return "written";

@@ -20,10 +20,14 @@ export async function budget(
 ): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
   const { tokens, usd } = flags;
-  await context.store.producer.setBatchBudget(id, {
-    ...(tokens === undefined ? {} : { tokens }),
-    ...(usd === undefined ? {} : { usd }),
-  });
+  if (tokens !== undefined || usd !== undefined) {
+    const { budget: before } = await context.store.producer.batch(id);
+    await context.store.producer.setBatchBudget(id, {
+      ...before,
+      ...(tokens === undefined ? {} : { tokens }),
+      ...(usd === undefined ? {} : { usd }),
+    });
+  }
   // Awaited here: the context is closed when this function returns.
   return await show(context, id, flags);
 }

@@ -1,9 +1,10 @@
 /** `baton pools …`: which pools there are, and pausing and resuming them. */
-import { type ModelId, matchesModelPattern, modelIdSchema } from "@baton/core";
+import { BatonError, type ModelId, matchesModelPattern } from "@baton/core";
 import { listPools, listWorkers, readBacklog } from "@baton/store";
 import { openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { duration, table } from "../terminal.ts";
+import { parseModel } from "../typed-ids.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -18,8 +19,10 @@ export async function list(flags: JsonFlag): Promise<ExitCode> {
     listWorkers(connection),
     ledger.holds(),
   ]);
+  // A hold may be of a pool that had no run yet.
+  const all = [...new Set([...pools, ...holds.keys()])].sort();
   const rows = await Promise.all(
-    pools.map(async (pool) => ({
+    all.map(async (pool) => ({
       pool,
       backlog: backlog.get(pool) ?? 0,
       active: (await queues.countsOf(pool)).active,
@@ -64,10 +67,20 @@ async function onEach(
   did: "paused" | "resumed",
   flags: JsonFlag,
 ): Promise<ExitCode> {
-  const pools: readonly ModelId[] = models.map((model) => modelIdSchema.parse(model));
+  const named = models.filter((model) => !model.endsWith("*")).map(parseModel);
+  const patterns = models.filter((model) => model.endsWith("*"));
   await using context = await openCommand({ quiet: flags.json === true });
-  const { producer } = context.store;
-  for (const pool of pools) {
+  const { producer, connection, ledger } = context.store;
+  const known = [...(await listPools(connection)), ...(await ledger.holds()).keys()];
+  const matching = known.filter((pool) => patterns.some((pattern) => matchesModelPattern(pattern, pool)));
+  if (named.length + matching.length === 0) {
+    throw new BatonError(
+      "invalid_spec",
+      `there is no pool like ${patterns.join(", ")}: \`baton pools ls\` lists them`,
+    );
+  }
+  for (const pool of new Set<ModelId>([...named, ...matching])) {
+    if (!known.includes(pool)) context.terminal.err(`note: no run was ever sent to ${pool}\n`);
     await (did === "paused" ? producer.pausePool(pool) : producer.resumePool(pool));
     context.terminal.out(flags.json === true ? `${JSON.stringify({ pool, did })}\n` : `${pool} ${did}\n`);
   }

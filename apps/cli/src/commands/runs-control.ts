@@ -2,21 +2,12 @@
  * `baton runs …`, what changes runs: retry, fork, cancel, pause, resume, approve, reject. Runs are named by their ids,
  * or all that match a filter are meant.
  */
-import {
-  BatonError,
-  type Budget,
-  type ModelId,
-  modelIdSchema,
-  RUN_STATUSES,
-  type RunId,
-  type RunStatus,
-  WAIT_REASONS,
-} from "@baton/core";
-import type { Done, RunFilter } from "@baton/producer";
+import { BatonError, type Budget, RUN_STATUSES, type RunId, type RunStatus, WAIT_REASONS } from "@baton/core";
+import { type Done, doOne, type RunFilter } from "@baton/producer";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { parseRunId } from "../run-id.ts";
 import { clean } from "../terminal.ts";
+import { parseModel, parseRunId } from "../typed-ids.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -46,7 +37,7 @@ export interface RetryFlags extends FilterFlags, BudgetFlags {
 
 export function retry(ids: readonly string[], flags: RetryFlags): Promise<ExitCode> {
   const options = {
-    model: parseModel(flags.model),
+    model: flags.model === undefined ? undefined : parseModel(flags.model),
     input: flags.input,
     attempts: flags.attempts,
     budget: budgetOf(flags),
@@ -98,7 +89,7 @@ export async function fork(
     },
 ): Promise<ExitCode> {
   const runId = parseRunId(id);
-  const model = parseModel(flags.model);
+  const model = flags.model === undefined ? undefined : parseModel(flags.model);
   await using context = await openCommand({ quiet: flags.json === true });
   const { at, input, idempotencyKey } = flags;
   const options = { at, model, input, idempotencyKey, budget: budgetOf(flags) };
@@ -135,11 +126,20 @@ async function onEach(
     else err(`baton: ${clean(error.message)}\n`);
   };
   if (filter === undefined) {
-    for (const id of runIds) {
-      await act(context, id);
-      tell({ id });
+    const [only] = runIds;
+    if (runIds.length === 1 && only !== undefined) {
+      await act(context, only);
+      tell({ id: only });
+      return EXIT.done;
     }
-    return EXIT.done;
+    // One that cannot be done keeps no other from its turn.
+    let code: ExitCode = EXIT.done;
+    for (const id of runIds) {
+      const one = await doOne(id, (id) => act(context, id));
+      tell(one);
+      if (one.error !== undefined) code = EXIT.runFailed;
+    }
+    return code;
   }
   let refused = 0;
   let done = 0;
@@ -155,7 +155,8 @@ async function onEach(
 function filterOf(flags: FilterFlags, otherwise: RunStatus | "approval" | undefined): RunFilter {
   const { batch, pool, error, limit } = flags;
   const usual = otherwise === "approval" ? "waiting" : otherwise;
-  const wanted = flags.status ?? (flags.failed === true || error !== undefined ? "failed" : usual);
+  const told = flags.failed === true || error !== undefined ? "failed" : usual;
+  const wanted = flags.status ?? (flags.reason === undefined ? told : (told ?? "waiting"));
   const status = RUN_STATUSES.find((one) => one === wanted);
   if (status === undefined) {
     const why = wanted === undefined ? "tell which status is meant" : `there is no status ${wanted}`;
@@ -168,6 +169,18 @@ function filterOf(flags: FilterFlags, otherwise: RunStatus | "approval" | undefi
       `a run waits for ${WAIT_REASONS.join(", ")}, not for ${flags.reason}`,
     );
   }
+  if (reason !== undefined && status !== "waiting") {
+    throw new BatonError(
+      "invalid_spec",
+      "only waiting runs have a --reason: leave it out, or ask for --status waiting",
+    );
+  }
+  if (error !== undefined && status !== "failed") {
+    throw new BatonError(
+      "invalid_spec",
+      "only failed runs have an --error: leave it out, or ask for --status failed",
+    );
+  }
   if (status !== "waiting") return { status, batch, pool, error, limit };
   return {
     status,
@@ -177,13 +190,6 @@ function filterOf(flags: FilterFlags, otherwise: RunStatus | "approval" | undefi
     limit,
     reason: reason ?? (otherwise === "approval" ? otherwise : undefined),
   };
-}
-
-function parseModel(model: string | undefined): ModelId | undefined {
-  if (model === undefined) return undefined;
-  const parsed = modelIdSchema.safeParse(model);
-  if (parsed.success) return parsed.data;
-  throw new BatonError("invalid_spec", parsed.error.issues[0]?.message ?? "bad model");
 }
 
 function budgetOf({ budgetTokens, budgetUsd }: BudgetFlags): Budget | undefined {

@@ -11,8 +11,8 @@ import {
 import { listWorkers } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { parseRunId } from "../run-id.ts";
 import { clean, duration, shorten, table } from "../terminal.ts";
+import { parseRunId } from "../typed-ids.ts";
 import { heldText } from "./pools.ts";
 
 interface JsonFlag {

@@ -72,14 +72,15 @@ if missing ~= '' then
   return { 'unfit', missing }
 end
 
+local takeover = run.status == 'running'
+if takeover then rested = rest(keys, run, now, true) or rested end
 if run.pausing then
   park(keys, run, pool, 'paused', '', now, {})
   return { 'finished', 'paused' }
 end
 
-rested = rest(keys, run, now) or rested
 local epoch = run.epoch + 1
-local takeover = run.status == 'running'
+if not takeover then rested = rest(keys, run, now) or rested end
 if takeover then
   crashes = crashes + 1
   takeovers = takeovers + 1

@@ -36,7 +36,7 @@ local len = #ARGV - first_item + 1
 redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', 1, 'epoch', 1, 'claim', '', 'phase', phase,
   'len', len, 'ops', '', 'pausing', '', 'attempts', 0, 'turns', 0, 'started', '', 'usage', '0 0 0 0 0 0',
   'committed', '', 'handoffs', 0, 'total_turns', 0, 'crashes', 0, 'tries', 0, 'not_before', '', 'deadline', '',
-  'v', 1, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
+  'v', 2, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
   'created', now, 'updated', now)
 redis.call('SET', keys.spec, spec)
 if needs ~= '' then redis.call('SET', keys.needs, needs) end

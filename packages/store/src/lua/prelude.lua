@@ -178,9 +178,10 @@ local function finish(keys, run, status, error_code, error_message, ttl_ms, now,
 end
 
 -- The time of a phase is the time that it is at work: not what it waits for people, in a queue, or for a backoff. After
--- a retry it begins anew. Called before what ends such a wait; gives the rest so far.
-local function rest(keys, run, now)
-  if run.started == 0 or run.status == 'running' then return nil end
+-- a retry it begins anew. Called before what ends such a wait; gives the rest so far. A running run was at work, unless
+-- its worker is `lost`: then nobody was, since the last write.
+local function rest(keys, run, now, lost)
+  if run.started == 0 or (run.status == 'running' and not lost) then return nil end
   local rested = now - run.started
   if not is_terminal(run.status) then
     local values = redis.call('HMGET', keys.run, 'updated', 'rested')

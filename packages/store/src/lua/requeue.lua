@@ -14,6 +14,7 @@ if run.status ~= status or run.ticket ~= ticket or run.epoch ~= epoch or run.cla
   return { 'moved', run.status }
 end
 local now = now_ms()
+if run.status == 'running' then rest(keys, run, now, true) end
 local fields = { 'ops', op_push(run.ops, op) }
 if run.pausing then
   park(keys, run, run.pool, 'paused', '', now, fields)
