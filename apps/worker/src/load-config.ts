@@ -8,7 +8,8 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BatonError, type Config, parseConfig } from "@baton/core";
 
-const NAMES = ["baton.config.ts", "baton.config.js", "baton.config.mjs", "baton.config.json"];
+/** Looked for in the working folder, in this order. */
+export const CONFIG_NAMES = ["baton.config.ts", "baton.config.js", "baton.config.mjs", "baton.config.json"];
 
 export async function loadConfig(configPath: string | undefined, folder: string): Promise<Config> {
   if (configPath !== undefined) {
@@ -18,7 +19,7 @@ export async function loadConfig(configPath: string | undefined, folder: string)
     }
     return parseConfig(await read(path), configPath);
   }
-  const found = NAMES.map((name) => resolve(folder, name)).find((path) => existsSync(path));
+  const found = CONFIG_NAMES.map((name) => resolve(folder, name)).find((path) => existsSync(path));
   return found === undefined ? parseConfig({}, "the default") : parseConfig(await read(found), found);
 }
 

@@ -3,15 +3,13 @@ import { constants, existsSync } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { BatonError, type Config, parseConfig, toBatonError } from "@baton/core";
-import { type Environment, loadConfig, readEnvironment, VERSION } from "@baton/worker-app";
+import { CONFIG_NAMES, type Environment, loadConfig, readEnvironment, VERSION } from "@baton/worker-app";
 import { type Finding, fail, ok, warn, within } from "./check.ts";
 
 const NODE_MAJOR_MIN = 24;
 /** A configuration is a module, and may wait for what never comes. */
 const CONFIG_MS_MAX = 10_000;
 const FREE_BYTES_MIN = 512 * 1_024 ** 2;
-/** As `loadConfig` looks for them, which does not say what it found. */
-const CONFIG_NAMES = ["baton.config.ts", "baton.config.js", "baton.config.mjs", "baton.config.json"];
 
 export interface Machine {
   readonly environment: Environment;
