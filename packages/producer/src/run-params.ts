@@ -58,7 +58,11 @@ interface RunFields<Parsed> extends SettingsParams {
   readonly budget?: RunSpecInput["budget"] | null;
   /** Seconds for the whole run, from its submission. */
   readonly timeout?: number | null;
-  readonly fallback?: readonly string[] | null;
+  /** Seconds of work for each phase, and for each model call. */
+  readonly phaseTimeout?: number | null;
+  readonly callTimeout?: number | null;
+  /** Who takes over when a model fails for good. */
+  readonly fallback?: RunSpecInput["fallback"] | readonly string[] | null;
   readonly handoff?: RunSpecInput["handoff"] | null;
   readonly priority?: number | null;
   /** ISO 8601 or a date; the run is not started before. */
@@ -173,6 +177,8 @@ function specOf(
     max_handoffs: fields.maxHandoffs,
     budget: fields.budget,
     timeout: fields.timeout,
+    phase_timeout: fields.phaseTimeout,
+    call_timeout: fields.callTimeout,
     fallback: fields.fallback,
     handoff: fields.handoff,
     priority: fields.priority,
@@ -289,6 +295,7 @@ function toolChoiceOf(choice: RunFields<unknown>["toolChoice"]): { choice?: unkn
 const RUN_NAMES: ReadonlySet<string> = new Set([
   ...["input", "messages", "instructions", "model", "phases", "mcpServers", "tools", "maxSteps", "maxTurns"],
   ...["maxHandoffs", "toolChoice", "responseFormat", "policy", "budget", "timeout", "fallback", "handoff"],
+  ...["phaseTimeout", "callTimeout"],
   ...["priority", "runAt", "metadata", "autoExecuteTools", "stream", "verbose", "debug", "idempotencyKey"],
   ...["signal", "transport", "returnIntent"],
 ]);

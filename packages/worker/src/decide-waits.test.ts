@@ -1,30 +1,9 @@
 /** What comes next where people, money or another model have a say: approval, budget, fallback, fork. */
-import { type Item, parseRunSpec } from "@baton/core";
+import { parseRunSpec } from "@baton/core";
 import { describe, expect, test } from "vitest";
-import { decide, type View } from "./decide.ts";
+import { decideOn } from "./testing/decide-on.ts";
 import { call, claude, gpt, handoff, log, record, reply, result, started, user } from "./testing/log.ts";
 
-function viewOf(items: readonly Item[], more: Partial<View> = {}): View {
-  return {
-    spec: parseRunSpec({ input: "?", model: [gpt, claude] }),
-    items,
-    phase: 0,
-    model: gpt,
-    turns: items.filter((item) => item.origin !== undefined).length,
-    handoffs: 0,
-    maxTurns: 10,
-    maxHandoffs: 3,
-    transfers: new Map([["transfer_to_claude", claude]]),
-    clientTools: new Set(["mine"]),
-    approvals: new Set(["send", "pay"]),
-    priced: true,
-    batch: undefined,
-    pausing: false,
-    ...more,
-  };
-}
-
-const decideOn = (items: readonly Item[], more: Partial<View> = {}) => decide(viewOf(items, more));
 const specOf = (more: object) => parseRunSpec({ input: "?", model: [gpt, claude], ...more });
 
 describe("a call that needs approval", () => {

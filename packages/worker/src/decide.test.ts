@@ -1,35 +1,10 @@
-import { type Item, itemSchema, type ModelId, parseRunSpec, type StopReason } from "@baton/core";
+import { type Item, itemSchema, parseRunSpec, type StopReason } from "@baton/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decide, type Step, type View } from "./decide.ts";
+import { decide, type Step } from "./decide.ts";
+import { decideOn, viewOf } from "./testing/decide-on.ts";
 import { call, claude, gpt, handoff, log, reply, result, retried, started, user } from "./testing/log.ts";
 
-const TRANSFERS: ReadonlyMap<string, ModelId> = new Map([
-  ["transfer_to_claude", claude],
-  ["transfer_to_gpt_2", gpt],
-]);
-
-function viewOf(items: readonly Item[], more: Partial<View> = {}): View {
-  return {
-    spec: parseRunSpec({ input: "?", model: [gpt, claude] }),
-    items,
-    phase: 0,
-    model: gpt,
-    turns: items.filter((item) => item.origin !== undefined).length,
-    handoffs: 0,
-    maxTurns: 10,
-    maxHandoffs: 3,
-    transfers: TRANSFERS,
-    clientTools: new Set(["mine"]),
-    approvals: new Set(["send"]),
-    priced: true,
-    batch: undefined,
-    pausing: false,
-    ...more,
-  };
-}
-
-const decideOn = (items: readonly Item[], more: Partial<View> = {}) => decide(viewOf(items, more));
 const pipeline = (...phases: readonly object[]) => parseRunSpec({ input: "?", phases });
 const idsOf = (step: Step) =>
   step.kind === "run_tools"
