@@ -3,6 +3,7 @@
  * it: what this process was doing is handed back, and `baton runs watch` goes on.
  */
 import { isTerminal, type RunId, type RunSpec } from "@baton/core";
+import type { WaitingRun } from "@baton/producer";
 import type { CommandContext } from "./command-context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { serveHere } from "./local-worker.ts";
@@ -30,11 +31,14 @@ export async function followRun(
   process.on("SIGTERM", onSignal);
   const { run } = await store.producer.get(runId);
   const worker = await serveHere(context, spec, run.model);
-  const ended = new AbortController();
-  const telling = terminal.interactive && !options.json ? undefined : tellWaits(context, runId, ended.signal);
   try {
-    if (terminal.interactive && !options.json) await show(context, runId, options, letGo.signal);
-    const result = await store.producer.result(runId, letGo.signal);
+    const isShown = terminal.interactive && !options.json;
+    if (isShown) await show(context, runId, options, letGo.signal);
+    const result = await store.producer.result(
+      runId,
+      letGo.signal,
+      isShown ? undefined : waitTeller(context),
+    );
     if (letGo.signal.aborted && !isTerminal((await store.producer.get(runId)).run.status)) {
       terminal.err(`\nThe run goes on without you: baton runs watch ${runId}\n`);
       return EXIT.done;
@@ -48,31 +52,21 @@ export async function followRun(
     }
     return result.status === "succeeded" ? EXIT.done : EXIT.runFailed;
   } finally {
-    ended.abort();
-    await telling;
     await worker?.stop(DRAIN_MS);
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
 }
 
-/** Where nothing is shown, a run that waits for a person would look as if it hung. */
-async function tellWaits(
-  { terminal, store }: CommandContext,
-  runId: RunId,
-  signal: AbortSignal,
-): Promise<void> {
-  for await (const { event } of store.producer.watch(runId, {}, signal)) {
-    const waits =
-      event.type === "snapshot" && event.run.status === "waiting"
-        ? event.run
-        : event.type === "status" && event.status === "waiting"
-          ? event
-          : undefined;
-    if (waits === undefined) continue;
-    const what = waits.detail === undefined ? "" : `: ${clean(waits.detail)}`;
-    terminal.err(`baton: run ${runId} waits (${waits.reason})${what}; see \`baton runs show ${runId}\`\n`);
-  }
+/** Where nothing is shown, a run that waits for a person would look as if it hung. Each wait is told once. */
+function waitTeller({ terminal }: CommandContext): (run: WaitingRun) => void {
+  let told: number | undefined;
+  return ({ id, epoch, reason, detail }) => {
+    if (told === epoch) return;
+    told = epoch;
+    const what = detail === undefined ? "" : `: ${clean(detail)}`;
+    terminal.err(`baton: run ${id} waits (${reason})${what}; see \`baton runs show ${id}\`\n`);
+  };
 }
 
 async function show(

@@ -150,3 +150,14 @@ export function textOf(item: Pick<Item, "parts">): string {
   for (const part of item.parts) if (part.type === "text") text += part.text;
   return text;
 }
+
+/** Whether an item is a model's reply, not an assistant's message that was submitted. */
+export function isReply(item: Pick<Item, "role" | "origin">): boolean {
+  return item.role === "assistant" && item.origin !== undefined;
+}
+
+/** The calls that a record names. */
+export function callsIn(record: RecordPart): readonly string[] {
+  const { calls } = record.detail;
+  return Array.isArray(calls) ? calls.filter((call) => typeof call === "string") : [];
+}

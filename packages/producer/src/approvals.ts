@@ -1,5 +1,5 @@
 /** A person's word on the calls that a run asks for: which are asked, and what an answer writes. */
-import { BatonError, type Item, type NewItem, type Run, type ToolCallPart } from "@baton/core";
+import { BatonError, callsIn, type Item, type NewItem, type Run, type ToolCallPart } from "@baton/core";
 import { openCalls } from "./run-input.ts";
 
 export interface ApprovalOptions {
@@ -19,8 +19,7 @@ export function askedCalls(tail: readonly Item[]): readonly ToolCallPart[] {
   for (const item of tail) {
     for (const part of item.parts) {
       if (part.type !== "record") continue;
-      const ids = Array.isArray(part.detail.calls) ? part.detail.calls.map(String) : [];
-      for (const id of ids) {
+      for (const id of callsIn(part)) {
         const call = open.get(id);
         if (part.act === "ask" && call !== undefined) asked.set(id, call);
         if (part.act === "approve") asked.delete(id);

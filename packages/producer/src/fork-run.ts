@@ -6,6 +6,7 @@ import {
   BatonError,
   ITEM_VERSION,
   type Item,
+  isReply,
   type ModelId,
   modelIdSchema,
   modelsOf,
@@ -15,7 +16,6 @@ import {
   textOf,
 } from "@baton/core";
 import { userItem } from "./first-items.ts";
-import { isReply } from "./run-input.ts";
 
 export interface ForkOptions {
   /** The last item that is shared, by its place in the conversation; absent: all of it, up to the last turn border. */

@@ -49,6 +49,8 @@ export interface Submitted {
 
 const CUSTOM_ID_CHARS_MAX = 512;
 
+export type WaitingRun = Extract<Run, { status: "waiting" }>;
+
 export class Producer extends RunControl {
   readonly #options: ProducerOptions;
 
@@ -119,12 +121,16 @@ export class Producer extends RunControl {
     return watchRun(ledger, hub, id, options, signal);
   }
 
-  /** Waits until the run is terminal and gives its result; on abort, the result so far. */
-  async result(id: RunId, signal: AbortSignal): Promise<RunResult> {
+  /**
+   * Waits until the run is terminal and gives its result; on abort, the result so far. `onWait` hears of a run that waits
+   * for an outside act, maybe more than once.
+   */
+  async result(id: RunId, signal: AbortSignal, onWait?: (run: WaitingRun) => void): Promise<RunResult> {
     await using subscription = await this.#options.hub.subscribe(id);
     for (;;) {
       const { run, spec } = await this.get(id);
       if (isTerminal(run.status) || signal.aborted) return this.#resultOf(run, spec);
+      if (run.status === "waiting") onWait?.(run);
       await subscription.wait(signal);
     }
   }

@@ -10,8 +10,15 @@
  *   - Calls of tools come whole, after their turn; `finish_reason` is `tool_calls` when the caller must answer
  *     them, and stands in the last chunk otherwise. Handoffs are no tool calls here.
  */
-import { type Item, type Run, type RunEvent, type StopReason, textOf, type Usage } from "@baton/core";
-import { isReply } from "./run-input.ts";
+import {
+  type Item,
+  isReply,
+  type Run,
+  type RunEvent,
+  type StopReason,
+  textOf,
+  type Usage,
+} from "@baton/core";
 
 export interface ChunkToolCall {
   readonly index: number;

@@ -9,6 +9,7 @@ import {
   describeIssues,
   ITEM_VERSION,
   type Item,
+  isReply,
   type NewItem,
   type Run,
   type RunSpec,
@@ -71,11 +72,6 @@ export function clientCallsOf(spec: RunSpec, calls: readonly ToolCallPart[]): re
     (spec.tools ?? []).flatMap((tool) => (typeof tool === "string" ? [] : [tool.function.name])),
   );
   return calls.filter((call) => own.has(call.name));
-}
-
-/** Whether an item is a model's reply, not an assistant's message that was submitted. */
-export function isReply(item: Item): boolean {
-  return item.role === "assistant" && item.origin !== undefined;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import {
   type Item,
+  isReply,
   type Message,
   type ModelId,
   type Phase,
@@ -17,7 +18,6 @@ import {
   type Usage,
 } from "@baton/core";
 import { messagesOf } from "./messages-of.ts";
-import { isReply } from "./run-input.ts";
 
 /** One result of a tool, of the caller's own, a configured function or an MCP server. */
 export interface RunnerToolResult {

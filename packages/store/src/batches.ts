@@ -1,12 +1,13 @@
 /**
  * What the runs of a batch share: an index of their own, and a budget. The hash of a batch holds `tokens` and `cost`
  * (nano-USD) as spent, `unpriced` (replies whose price was not known), and `tokens_max` and `cost_max` when it has a
- * budget. It goes when the last of its runs is gone.
+ * budget. It goes when the last of its runs is gone, or after a week in which none came.
  */
 import type { Budget } from "@baton/core";
 import type { Redis } from "ioredis";
 import { shardKeys } from "./keys.ts";
 import { nanoUsd } from "./run-record.ts";
+import type { RunScript } from "./scripts.ts";
 
 export interface Batch {
   readonly id: string;
@@ -16,6 +17,9 @@ export interface Batch {
   readonly unpricedReplies: number;
   readonly budget: Budget;
 }
+
+/** How long a batch that has no run yet keeps its budget. */
+const WITHOUT_RUNS_MS = 7 * 86_400_000;
 
 /** Letters, digits, `.`, `_` and `-`: it stands in keys and in file names. */
 export const BATCH_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -42,11 +46,16 @@ export async function readBatch(redis: Redis, id: string): Promise<Batch> {
 }
 
 /** Sets the whole budget; what is left out has no bound. */
-export async function setBatchBudget(redis: Redis, id: string, budget: Budget): Promise<void> {
-  await redis.hset(keyOf(id), {
-    tokens_max: budget.tokens ?? "",
-    cost_max: budget.usd === undefined ? "" : nanoUsd(budget.usd),
-  });
+export async function setBatchBudget(run: RunScript, id: string, budget: Budget): Promise<void> {
+  await run(
+    "budget",
+    [keyOf(id), `${keyOf(id)}:runs`],
+    [
+      String(budget.tokens ?? ""),
+      budget.usd === undefined ? "" : nanoUsd(budget.usd),
+      String(WITHOUT_RUNS_MS),
+    ],
+  );
 }
 
 function keyOf(id: string): string {

@@ -134,6 +134,7 @@ test("after a script flush every script works again", async () => {
     audit: () => run("audit", [key], ["repair", ""]),
     recount: () => run("recount", [shardKeys(0).backlog], [BETA, "7", "0"]),
     forget: () => run("forget", [key], [""]),
+    budget: () => ledger.setBatchBudget("nightly", { tokens: 1 }),
     hold: () => ledger.hold(BETA, { kind: "for", ms: 1 }),
     pause: () => ledger.pause(other.runId, newOp()),
     resume: () => ledger.resume(other.runId, newOp()),

@@ -7,7 +7,7 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import { reconcilerKeys } from "./keys.ts";
 
-export const HEAL_KINDS = ["entry_missing", "claim_lost", "deadline", "index", "backlog", "corrupt"] as const;
+const HEAL_KINDS = ["entry_missing", "claim_lost", "deadline", "index", "backlog", "corrupt"] as const;
 
 /**
  * `entry_missing`, `claim_lost`: a queued or a running run had no job and was queued again. `deadline`: it was failed

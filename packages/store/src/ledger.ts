@@ -127,7 +127,7 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
     list: (status: RunStatus, page: ListPage) => listRunIds(redis, status, page),
     countBatch: (id: string) => countBatch(redis, id),
     batch: (id: string) => readBatch(redis, id),
-    setBatchBudget: (id: string, budget: Budget) => setBatchBudget(redis, id, budget),
+    setBatchBudget: (id: string, budget: Budget) => setBatchBudget(run, id, budget),
     count: (status: RunStatus) => countRuns(redis, status),
   };
 }

@@ -194,8 +194,10 @@ describe("a script that is sent twice has the effect of once, and its second rep
     });
   });
 
-  test("hold, beat, publish and read", async () => {
+  test("budget, hold, beat, publish and read", async () => {
     const { claim } = await running(ledger);
+    await ledger.setBatchBudget("nightly", { tokens: 7, usd: 0.5 });
+    expect((await ledger.batch("nightly")).budget).toEqual({ tokens: 7, usd: 0.5 });
     await ledger.hold(BETA, { kind: "paused" });
     expect([...(await ledger.beat(BEAT, [claim])).holds]).toEqual([[BETA, Number.POSITIVE_INFINITY]]);
     await ledger.release(BETA);

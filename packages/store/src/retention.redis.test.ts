@@ -43,3 +43,15 @@ test("all keys of a run go with it, and a retry before that keeps them", async (
   }
   expect(await ledger.redis.zcard(shardKeys(0).expiries)).toBe(0);
 });
+
+test("the budget of a batch goes after a while without runs, and stays with its first one", async () => {
+  const ledger = createLedger(redis.connect(), { retentionMs: 0 });
+  const key = `${shardKeys(0).batchPrefix}nightly`;
+  await ledger.setBatchBudget("nightly", { tokens: 5 });
+  expect(await ledger.redis.pttl(key)).toBeGreaterThan(0);
+  await createQueued(ledger, { batch: { id: "nightly", customId: "a" } });
+  expect(await ledger.redis.pttl(key)).toBe(-1);
+  await ledger.setBatchBudget("nightly", { tokens: 9 });
+  expect(await ledger.redis.pttl(key)).toBe(-1);
+  expect((await ledger.batch("nightly")).budget).toEqual({ tokens: 9 });
+});

@@ -18,8 +18,8 @@ const LUA_KEYS = [...luaKeys().matchAll(/(\w+) = (?:run_key|tag) \.\. /g)].map(
 
 /** Names of keys that a script builds from those that it is given, or that a function of its own is given. */
 const DERIVED_KEYS: Partial<Record<ScriptName, readonly string[]>> = {
-  // Of another run, the one that holds the idempotency key.
-  create: ["idem_key", "known_key"],
+  // Of another run, the one that holds the idempotency key; and of the run's batch.
+  create: ["idem_key", "known_key", "batch_key"],
   audit: ["index"],
   forget: ["batch_key", "batch_runs"],
 };

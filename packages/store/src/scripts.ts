@@ -93,6 +93,7 @@ export const SCRIPTS = {
   },
   expire: { keys: ["run"], args: ["ttl_ms"], allowOom: true },
   read: { keys: ["run"], args: ["how"], allowOom: true },
+  budget: { keys: ["batch", "runs"], args: ["tokens_max", "cost_max", "idle_ms"], allowOom: true },
   hold: { keys: ["holds", "control"], args: ["pool", "how"], allowOom: true },
   beat: {
     keys: ["workers", "holds", "runs..."],

@@ -56,7 +56,7 @@ export interface Retried<Answer> {
   readonly attempts: number;
 }
 
-export const ATTEMPTS_MAX = 3;
+const ATTEMPTS_MAX = 3;
 const WAIT_MS_MIN = 250;
 /** What is added to a wait that was asked for, so that not all who were told the same come at once. */
 const SPREAD = 0.25;

@@ -8,7 +8,7 @@ const specOf = (budget: object | undefined) =>
   parseRunSpec({ input: "?", model: [gpt, claude], ...(budget === undefined ? {} : { budget }) });
 
 function viewOf(budget: object | undefined, more: Partial<BudgetView> = {}): BudgetView {
-  return { spec: specOf(budget), items: [], model: gpt, priced: true, batch: undefined, ...more };
+  return { spec: specOf(budget), items: [], model: gpt, isPriced: () => true, batch: undefined, ...more };
 }
 
 describe("what a run spent", () => {
@@ -78,8 +78,8 @@ describe("the next call", () => {
 
   test("may be made as long as something is left, or where there is no budget", () => {
     expect(overBudget(viewOf({ tokens: 101, usd: 0.51 }, { items: spent }))).toBeUndefined();
-    expect(overBudget(viewOf(undefined, { items: spent, priced: false }))).toBeUndefined();
-    expect(overBudget(viewOf({ tokens: 101 }, { items: spent, priced: false }))).toBeUndefined();
+    expect(overBudget(viewOf(undefined, { items: spent, isPriced: () => false }))).toBeUndefined();
+    expect(overBudget(viewOf({ tokens: 101 }, { items: spent, isPriced: () => false }))).toBeUndefined();
   });
 
   test.each([
@@ -90,8 +90,8 @@ describe("the next call", () => {
   });
 
   test.each([
-    ["of the model that is to be called", { items: spent, priced: false }],
-    ["of a reply that was paid", { items: log(reply(["a"], { costUsd: null })), priced: true }],
+    ["of the model that is to be called", { items: spent, isPriced: () => false }],
+    ["of a reply that was paid", { items: log(reply(["a"], { costUsd: null })), isPriced: () => true }],
   ])("is not made on a budget in USD without the price %s", (_, more) => {
     expect(overBudget(viewOf({ usd: 9 }, more))).toBe(
       'the run has a budget in USD and the price of openai/gpt is not known: set models["openai/gpt"].price in the configuration, or use a token budget',
@@ -100,13 +100,13 @@ describe("the next call", () => {
 
   test("is not made once the batch spent its budget, or when that is in USD and the price is not known", () => {
     const batch = { id: "b1", spent: false, inUsd: false };
-    expect(overBudget(viewOf(undefined, { batch, priced: false }))).toBeUndefined();
+    expect(overBudget(viewOf(undefined, { batch, isPriced: () => false }))).toBeUndefined();
     expect(overBudget(viewOf(undefined, { batch: { ...batch, spent: true } }))).toMatch(
       /^the batch b1 spent/,
     );
     const inUsd = { ...batch, inUsd: true };
     expect(overBudget(viewOf(undefined, { batch: inUsd }))).toBeUndefined();
-    expect(overBudget(viewOf(undefined, { batch: inUsd, priced: false }))).toMatch(
+    expect(overBudget(viewOf(undefined, { batch: inUsd, isPriced: () => false }))).toMatch(
       /^the batch b1 has a budget in USD and the price of openai\/gpt is not known/,
     );
   });

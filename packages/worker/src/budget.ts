@@ -16,8 +16,8 @@ export interface BudgetView {
   readonly spec: RunSpec;
   readonly items: readonly Item[];
   readonly model: string;
-  /** The price of the model is known. */
-  readonly priced: boolean;
+  /** Whether the price of the model is known; asked only where a budget turns on it. */
+  readonly isPriced: () => boolean;
   readonly batch: BatchState | undefined;
 }
 
@@ -30,7 +30,7 @@ export function overBudget(view: BudgetView): string | undefined {
     return `the run spent ${spent.tokens} of its ${budget.tokens} tokens: resume it with a larger token budget`;
   }
   if (budget.usd !== undefined) {
-    if (spent.usd === null || !view.priced) return unpriced(view.model, "the run");
+    if (spent.usd === null || !view.isPriced()) return unpriced(view.model, "the run");
     if (spent.usd >= budget.usd) {
       return `the run spent ${spent.usd.toFixed(4)} of its ${budget.usd} USD: resume it with a larger budget`;
     }
@@ -38,7 +38,7 @@ export function overBudget(view: BudgetView): string | undefined {
   if (view.batch?.spent) {
     return `the batch ${view.batch.id} spent its budget: raise the budget of the batch, then resume the run`;
   }
-  if (view.batch?.inUsd && !view.priced) return unpriced(view.model, `the batch ${view.batch.id}`);
+  if (view.batch?.inUsd && !view.isPriced()) return unpriced(view.model, `the batch ${view.batch.id}`);
   return undefined;
 }
 

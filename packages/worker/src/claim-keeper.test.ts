@@ -134,6 +134,32 @@ describe("locks", () => {
     ]);
   });
 
+  test("are renewed once a second, however often it beats, and however long it is hurried", async () => {
+    let renewals = 0;
+    const { keeper, beats, waiting } = open([], [], []);
+    keeper.hold(
+      claimOf(),
+      job(async () => {
+        renewals += 1;
+        return [];
+      }),
+    );
+    void keeper.start();
+    for (let count = 0; count < 2; count += 1) {
+      await vi.advanceTimersByTimeAsync(10);
+      keeper.hurry();
+    }
+    await vi.advanceTimersByTimeAsync(0);
+    expect({ beats: beats.length, renewals }).toEqual({ beats: 3, renewals: 1 });
+    // The second passes while a hurried beat is under way: the next one renews.
+    keeper.hurry();
+    await vi.advanceTimersByTimeAsync(1_000);
+    keeper.hurry();
+    waiting[0]?.resolve({ lost: [], holds: new Map() });
+    await vi.advanceTimersByTimeAsync(0);
+    expect({ beats: beats.length, renewals }).toEqual({ beats: 5, renewals: 2 });
+  });
+
   test("that are lost are no verdict on the claim", async () => {
     const { keeper, errors } = open([]);
     const held = keeper.hold(

@@ -87,6 +87,8 @@ export class ClaimKeeper {
   #isBeating = false;
   /** Something changed while a beat was under way. */
   #isHurried = false;
+  /** Locks are renewed once a second, however often it beats. */
+  #isRenewalDue = false;
 
   constructor(options: ClaimKeeperOptions) {
     this.#options = options;
@@ -95,8 +97,12 @@ export class ClaimKeeper {
   /** Resolves when the first beat is over. */
   async start(): Promise<void> {
     if (this.#timer !== undefined) return;
-    this.#timer = setInterval(() => this.#beatOnce(), BEAT_MS);
-    this.#beatOnce();
+    const tick = (): void => {
+      this.#isRenewalDue = true;
+      this.#beatOnce();
+    };
+    this.#timer = setInterval(tick, BEAT_MS);
+    tick();
     await this.#beating;
   }
 
@@ -141,7 +147,7 @@ export class ClaimKeeper {
           this.#options.describe(),
           held.map((one) => one.claim),
         ),
-        this.#renewLocks(held),
+        this.#isRenewalDue ? this.#renewLocks(held) : undefined,
       ]);
       for (const { claim, kind } of lost) {
         const one = byClaim.get(claim);
@@ -163,6 +169,7 @@ export class ClaimKeeper {
 
   /** A lost lock is no verdict on the claim, the ledger's fence is; the job is picked up elsewhere and claims. */
   async #renewLocks(held: readonly HeldClaim[]): Promise<void> {
+    this.#isRenewalDue = false;
     const groups = new Map<ExtendLocks, HeldJob[]>();
     for (const { job } of held) {
       const group = groups.get(job.extend) ?? [];

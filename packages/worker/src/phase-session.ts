@@ -56,11 +56,12 @@ export class PhaseSession {
   readonly held: HeldClaim;
   readonly spec: RunSpec;
   readonly phase: number;
+  /** Those that a model, a policy or the pipeline made; where one stepped in for another is not among them. */
+  readonly handoffs: number;
   /** Milliseconds that the phase had been at work when it was claimed. */
   readonly workedMs: number;
   readonly #deps: SessionDeps;
   readonly #priority: number;
-  readonly #handoffs: number;
   #tries: Tries;
   #items: readonly Item[];
   #phaseUsage: PricedUsage;
@@ -77,7 +78,8 @@ export class PhaseSession {
     this.phase = claimed.phase;
     this.#tries = claimed.tries;
     this.workedMs = claimed.workedMs;
-    this.#handoffs = claimed.handoffs;
+    // A handoff ends the session, so their number stands.
+    this.handoffs = claimed.handoffs - fallbacksIn(claimed.items);
     this.#batch = claimed.batch;
     this.#deps = deps;
     this.#priority = claimed.priority;
@@ -95,12 +97,6 @@ export class PhaseSession {
   /** Model calls written in the whole run. */
   get turns(): number {
     return this.#turns;
-  }
-
-  /** Handoffs that a model, a policy or the pipeline made; where one stepped in for another is not among them. */
-  get handoffs(): number {
-    const fallbacks = handoffsOf(sinceFork(this.#items)).filter((handoff) => handoff.by === "fallback");
-    return this.#handoffs - fallbacks.length;
   }
 
   /** Calls that failed in a row: what is written ends the row, in the record as well. */
@@ -251,6 +247,10 @@ export class PhaseSession {
     this.#writing = done.catch(() => undefined);
     return done;
   }
+}
+
+function fallbacksIn(items: readonly Item[]): number {
+  return handoffsOf(sinceFork(items)).filter((handoff) => handoff.by === "fallback").length;
 }
 
 /** What a model reply took. */

@@ -1,8 +1,7 @@
-import { parseRunSpec } from "@baton/core";
+import { callsIn, parseRunSpec } from "@baton/core";
 import { describe, expect, test } from "vitest";
 import {
   attemptsOfRetry,
-  callsIn,
   handoffsOf,
   openTurn,
   pipelineStep,

@@ -2,7 +2,16 @@
  * What can be told of a phase from its conversation alone. The log is the only state: a worker that takes a
  * phase over sees the same view as the one that was lost, and so decides the same.
  */
-import type { HandoffPart, Item, PipelinePhase, RecordPart, RunSpec, ToolCallPart } from "@baton/core";
+import {
+  callsIn,
+  type HandoffPart,
+  type Item,
+  isReply,
+  type PipelinePhase,
+  type RecordPart,
+  type RunSpec,
+  type ToolCallPart,
+} from "@baton/core";
 
 /** The last model reply of the phase, with its calls and what became of each. */
 export interface OpenTurn {
@@ -80,19 +89,9 @@ export function attemptsOfRetry(items: readonly Item[]): number | undefined {
   return typeof attempts === "number" ? attempts : undefined;
 }
 
-/** The calls that a record names. */
-export function callsIn(record: RecordPart): readonly string[] {
-  const { calls } = record.detail;
-  return Array.isArray(calls) ? calls.filter((call) => typeof call === "string") : [];
-}
-
 /** The replies of models, without an assistant's messages that were submitted. */
 export function repliesOf(items: readonly Item[]): readonly Item[] {
   return items.filter(isReply);
-}
-
-function isReply(item: Item): boolean {
-  return item.role === "assistant" && item.origin !== undefined;
 }
 
 function isRetry(item: Item): boolean {

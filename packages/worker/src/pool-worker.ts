@@ -39,11 +39,13 @@ export interface PoolWorkerOptions {
 export class PoolWorker {
   readonly pool: ModelId;
   readonly #workers: readonly Worker<PhaseJobData>[];
+  readonly #log: WorkerDeps["log"];
   #isHeld = false;
   #holding: Promise<void> = Promise.resolve();
 
   constructor(options: PoolWorkerOptions) {
     this.pool = options.pool;
+    this.#log = options.deps.log;
     const fetchers = Math.min(FETCHERS_MAX, Math.ceil(options.concurrency / PLACES_A_FETCHER));
     this.#workers = Array.from({ length: fetchers }, (_, index) => {
       // The places are dealt out, so that together the fetchers have as many as were asked for.
@@ -63,8 +65,17 @@ export class PoolWorker {
     this.#holding = this.#holding.then(() => this.#follow(isHeld));
   }
 
+  /** One that fails is tried again when the holds are followed next, at the next beat. */
   async #follow(isHeld: boolean): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => (isHeld ? worker.pause(true) : worker.resume())));
+    try {
+      await Promise.all(this.#workers.map((worker) => (isHeld ? worker.pause(true) : worker.resume())));
+    } catch (error) {
+      this.#isHeld = !isHeld;
+      this.#log.warn(
+        { pool: this.pool, err: error },
+        isHeld ? "the pool does not rest" : "the pool still rests",
+      );
+    }
   }
 
   /** Takes no more jobs; those at work go on. */

@@ -251,7 +251,7 @@ function viewOf(
     transfers: new Map(plan.handoffTools.map((tool) => [tool.definition.name, tool.to])),
     clientTools: new Set(plan.clientTools.map((tool) => tool.name)),
     approvals: new Set(catalogue.tools.filter((tool) => tool.approval).map((tool) => tool.name)),
-    priced: deps.price(plan.model, NO_USAGE) !== null,
+    isPriced: () => deps.price(plan.model, NO_USAGE) !== null,
     batch: session.batch,
     pausing: session.held.pausing,
   };

@@ -3,7 +3,7 @@
  * findings. Every gathering has a time limit, and one that throws becomes a line of its own, so that one sick part
  * never hides the others.
  */
-export const GROUPS = ["machine", "redis", "providers", "tools", "workers", "reconciler"] as const;
+const GROUPS = ["machine", "redis", "providers", "tools", "workers", "reconciler"] as const;
 export type Group = (typeof GROUPS)[number];
 export type Status = "ok" | "warn" | "fail";
 

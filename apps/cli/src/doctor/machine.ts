@@ -30,7 +30,7 @@ export interface MachineFacts {
   readonly dataFolder: DataFolder;
 }
 
-export interface DataFolder {
+interface DataFolder {
   readonly path: string;
   readonly state: "writable" | "not_yet" | "not_writable" | "no_folder";
   readonly freeBytes: number | undefined;

@@ -8,7 +8,7 @@ import type { Scrub } from "./scrub.ts";
 /** `npx` may have to download a server first. */
 const CONNECT_MS_MAX = 30_000;
 
-export interface ServerFacts {
+interface ServerFacts {
   readonly name: string;
   /** Variables that it needs and that are not set. */
   readonly missing: readonly string[];

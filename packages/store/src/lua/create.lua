@@ -54,6 +54,8 @@ index_status(keys.status, keys, nil, 'live')
 if batch ~= '' then
   redis.call('HSET', keys.run, 'batch', batch, 'custom_id', custom_id)
   index_status(keys.batch_prefix .. batch .. ':runs', keys, nil, 'live')
+  local batch_key = keys.batch_prefix .. batch
+  redis.call('PERSIST', batch_key)
 end
 if forked ~= '' then redis.call('HSET', keys.run, 'forked', forked) end
 enter_pool(keys, pool, now)

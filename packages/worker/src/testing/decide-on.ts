@@ -21,7 +21,7 @@ export function viewOf(items: readonly Item[], more: Partial<View> = {}): View {
     transfers: TRANSFERS,
     clientTools: new Set(["mine"]),
     approvals: new Set(["send", "pay"]),
-    priced: true,
+    isPriced: () => true,
     batch: undefined,
     pausing: false,
     ...more,
