@@ -1,7 +1,7 @@
 /** Writes down what Redis holds at the end: every run with its conversation, and every string for R9's sake. */
 import { runIdSchema } from "@baton/core";
-import { type Ledger, shardKeys } from "@baton/store";
-import type { Redis } from "ioredis";
+import { type Ledger, shardKeys, unpackLog } from "@baton/store";
+import type { RedisClient } from "@baton/store";
 import { writeLine } from "./files.ts";
 
 const AT_ONCE = 50;
@@ -20,7 +20,7 @@ export async function collectRuns(ledger: Ledger, folder: string): Promise<void>
   });
 }
 
-export async function collectTexts(redis: Redis, folder: string): Promise<void> {
+export async function collectTexts(redis: RedisClient, folder: string): Promise<void> {
   let cursor = "0";
   do {
     const [next, keys] = await redis.scan(cursor, "COUNT", 1_000);
@@ -35,14 +35,14 @@ export async function collectTexts(redis: Redis, folder: string): Promise<void> 
   } while (cursor !== "0");
 }
 
-async function contentOf(redis: Redis, key: string): Promise<unknown> {
+async function contentOf(redis: RedisClient, key: string): Promise<unknown> {
   switch (await redis.type(key)) {
     case "string":
       return redis.get(key);
     case "hash":
       return redis.hgetall(key);
     case "list":
-      return redis.lrange(key, 0, -1);
+      return unpackLog(await redis.lrangeBuffer(key, 0, -1));
     case "set":
       return redis.smembers(key);
     case "zset":

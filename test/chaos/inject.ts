@@ -4,8 +4,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type ModelId, type RunId, runIdSchema } from "@baton/core";
+import type { RedisClient } from "@baton/store";
 import { type PoolQueues, queueNameOf, runKeys, shardKeys } from "@baton/store";
-import type { Redis } from "ioredis";
 import { until } from "../support/until.ts";
 import { writeLine } from "./files.ts";
 import type { Fault } from "./history.ts";
@@ -23,7 +23,7 @@ export interface World {
   readonly workers: readonly WorkerSlot[];
   readonly redis: RedisProcess;
   /** Past the ways that are cut. */
-  readonly client: Redis;
+  readonly client: RedisClient;
   readonly queues: PoolQueues;
   readonly observer: Observer;
   readonly producer: ProducerSlot;
@@ -125,7 +125,7 @@ async function strikeRedis(
 }
 
 /** The newest entry of any stream that is not from after the fault, in milliseconds since 1970. */
-async function lastWriteBefore(at: number, client: Redis): Promise<number> {
+async function lastWriteBefore(at: number, client: RedisClient): Promise<number> {
   let last = 0;
   let cursor = "0";
   do {
@@ -191,7 +191,7 @@ async function loseJob(
   return { at, target: `${list} ${jobId}`, held, slots: [], inFlightMax: 1 };
 }
 
-async function someJob(slot: number, client: Redis) {
+async function someJob(slot: number, client: RedisClient) {
   for (const [place] of MODELS.entries()) {
     const pool = MODELS[(slot + place) % MODELS.length];
     if (pool === undefined) continue;

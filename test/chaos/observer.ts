@@ -5,8 +5,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { isTerminal, type RunId, type RunStatus, runIdSchema } from "@baton/core";
-import { runKeys, shardKeys } from "@baton/store";
-import type { Redis } from "ioredis";
+import type { RedisClient } from "@baton/store";
+import { runKeys, shardKeys, unpackLog } from "@baton/store";
 import { z } from "zod";
 import { digestOf } from "./check-digest.ts";
 import { writeLine } from "./files.ts";
@@ -29,7 +29,7 @@ export interface SeenRun {
 const specSchema = z.object({ metadata: z.object({ mark: z.string() }) });
 
 export class Observer {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #folder: string;
   readonly #onSeen: (run: SeenRun) => void;
   readonly #runs = new Map<RunId, SeenRun>();
@@ -39,7 +39,7 @@ export class Observer {
   #looking: Promise<void> = Promise.resolve();
 
   /** `onSeen` hears of each run at each look at it. */
-  constructor(redis: Redis, folder: string, onSeen: (run: SeenRun) => void) {
+  constructor(redis: RedisClient, folder: string, onSeen: (run: SeenRun) => void) {
     this.#redis = redis;
     this.#folder = folder;
     this.#onSeen = onSeen;
@@ -105,14 +105,14 @@ export class Observer {
     const keys = runKeys(id);
     const last = this.#lastEvents.get(id);
     const [replies, entries] = await Promise.all([
-      this.#redis.multi().hmget(keys.run, "status", "epoch", "ticket").lrange(keys.log, 0, -1).exec(),
+      this.#redis.multi().hmget(keys.run, "status", "epoch", "ticket").lrangeBuffer(keys.log, 0, -1).exec(),
       this.#redis.xrange(keys.events, last === undefined ? "-" : `(${last}`, "+", "COUNT", EVENTS_A_LOOK),
     ]);
     // Not before the reply: the sample is then never taken for older than what it shows.
     const at = Date.now();
     // The replies of HMGET and LRANGE, by the protocol.
     const [status, epoch, ticket] = (replies?.[0]?.[1] ?? []) as (string | null)[];
-    const log = (replies?.[1]?.[1] ?? []) as string[];
+    const log = unpackLog((replies?.[1]?.[1] ?? []) as Buffer[]);
     if (typeof status !== "string") return;
     const digests = log.map((text) => digestOf(JSON.parse(text)));
     const sample: LogSample = {

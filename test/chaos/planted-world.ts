@@ -23,7 +23,7 @@ import {
   textOf,
 } from "@baton/core";
 import { Producer } from "@baton/producer";
-import { EventHub, type Ledger, openBlockingConnection, runKeys } from "@baton/store";
+import { EventHub, type Ledger, openBlockingConnection, runKeys, unpackLog } from "@baton/store";
 import { createToolHost } from "@baton/tools";
 import { Redis } from "ioredis";
 import { z } from "zod";
@@ -256,11 +256,12 @@ class Books {
 
   async #sample(id: RunId, redis: Redis): Promise<void> {
     const { run, log } = runKeys(id);
-    const reply = await redis.multi().hmget(run, "epoch", "ticket", "status").lrange(log, 0, -1).exec();
-    const [fields, items] = (reply ?? []).map(([, value]) => z.array(z.string().nullable()).parse(value));
-    const [epoch, ticket, status] = fields ?? [];
+    const reply = await redis.multi().hmget(run, "epoch", "ticket", "status").lrangeBuffer(log, 0, -1).exec();
+    const fields = z.array(z.string().nullable()).parse(reply?.[0]?.[1]);
+    const items = unpackLog(z.array(z.instanceof(Buffer)).parse(reply?.[1]?.[1]));
+    const [epoch, ticket, status] = fields;
     if (typeof status !== "string") return;
-    const digests = (items ?? []).map((text) => digestOf(JSON.parse(text ?? "")));
+    const digests = items.map((text) => digestOf(JSON.parse(text)));
     const fence = { epoch: Number(epoch), ticket: Number(ticket), status };
     this.samples.push({ at: Date.now(), runId: id, ...fence, digests });
   }
@@ -311,7 +312,7 @@ async function readEnded(id: RunId, rig: Rig, redis: Redis): Promise<EndedRun> {
   const read = await rig.ledger.read(id);
   if (read === undefined) throw new Error(`${id} is gone`);
   // As it lies there: what a bug made of it is for the checker to tell.
-  const log = await redis.lrange(runKeys(id).log, 0, -1);
+  const log = unpackLog(await redis.lrangeBuffer(runKeys(id).log, 0, -1));
   const items = log.map((text) => itemSchema.parse(JSON.parse(text)));
   return { mark: ordersOf(items).mark, ...read, items };
 }

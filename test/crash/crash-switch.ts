@@ -6,8 +6,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AdapterLookup, Item, RunId } from "@baton/core";
 import { textOf } from "@baton/core";
-import { type EnqueueOptions, type Ledger, PoolQueues, type QueueEntry } from "@baton/store";
-import type { Redis } from "ioredis";
+import {
+  type EnqueueOptions,
+  type Ledger,
+  PoolQueues,
+  type QueueEntry,
+  type RedisClient,
+} from "@baton/store";
+import { Redis } from "ioredis";
 import type { Journal } from "./journal.ts";
 import { nonceAfter, type Orders, ordersOf, replyTo, type Step } from "./work.ts";
 
@@ -88,7 +94,8 @@ export class CrashSwitch {
    * Kills this process when a queue wakes it, before it has taken the job. BullMQ reads its wake-ups on duplicates
    * of the worker's connection.
    */
-  whenWoken(connection: Redis): void {
+  whenWoken(connection: RedisClient): void {
+    if (!(connection instanceof Redis)) throw new Error("crash tests have a single Redis");
     const duplicate = connection.duplicate.bind(connection);
     connection.duplicate = (options) => {
       const blocking = duplicate(options);

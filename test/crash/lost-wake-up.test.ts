@@ -9,8 +9,8 @@ import { type CrashRig, openCrashRig, violations } from "./crash-rig.ts";
 import { POOLS } from "./work.ts";
 
 const GOES_ON_MS_MAX = 10_000;
-/** So few places that a pool has one fetcher: then it is known who is woken. */
-const ONE_FETCHER = 10;
+/** A few places are enough. */
+const PLACES = 10;
 
 let rig: CrashRig;
 
@@ -20,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => rig[Symbol.asyncDispose]());
 
 test("a job is taken by another worker when the one that was woken for it is killed", async () => {
-  await using doomed = await rig.startWorker({ killWhenWoken: true, concurrency: ONE_FETCHER });
-  await using other = await rig.startWorker({ concurrency: ONE_FETCHER });
+  await using doomed = await rig.startWorker({ killWhenWoken: true, concurrency: PLACES });
+  await using other = await rig.startWorker({ concurrency: PLACES });
   await idleWorkers(2);
   let isKilled = false;
   void doomed.ended.then(() => {
@@ -33,8 +33,8 @@ test("a job is taken by another worker when the one that was woken for it is kil
 });
 
 test("jobs are taken by another worker when one that waits for them is frozen", async () => {
-  await using frozen = await rig.startWorker({ concurrency: ONE_FETCHER });
-  await using other = await rig.startWorker({ concurrency: ONE_FETCHER });
+  await using frozen = await rig.startWorker({ concurrency: PLACES });
+  await using other = await rig.startWorker({ concurrency: PLACES });
   await idleWorkers(2);
   frozen.signal("SIGSTOP");
   // At the second run at the latest, it is the frozen worker that waits for longest.

@@ -5,11 +5,13 @@
  * A step that sends a command takes its reply too: whoever dies or is delayed between the two does so as a step
  * of its own. A command may be delivered once more at any later time, as the leftover of a broken connection.
  */
-import type { Ask, Command, Item, Mark, Reconciler, Redis, Run, State } from "./model.ts";
+import type { Ask, Command, Feeder, Item, Mark, Reconciler, Redis, Run, State } from "./model.ts";
 import type { Rules } from "./rules.ts";
-import { jobOf, moveJob, type Reply, withRun } from "./scripts.ts";
+import { isUnadmitted, jobOf, moveJob, type Reply, withRun } from "./scripts.ts";
 import { createSink, nameOf, type Sink, type Step, spend, type World } from "./step.ts";
 import { workerSteps } from "./worker-actions.ts";
+
+export const TIME_COMES = "the run's time comes";
 
 /** All steps from a state. */
 export function stepsFrom(state: State, world: World): readonly Step[] {
@@ -19,6 +21,9 @@ export function stepsFrom(state: State, world: World): readonly Step[] {
   peopleSteps(sink);
   state.reconcilers.forEach((_, index) => {
     reconcilerSteps(sink, index);
+  });
+  state.feeders.forEach((_, index) => {
+    feederSteps(sink, index);
   });
   state.copies.forEach((_, index) => {
     sink.deliverCopy(index);
@@ -42,14 +47,16 @@ function entrySteps(sink: Sink): void {
 }
 
 function peopleSteps(sink: Sink): void {
-  const { state } = sink;
+  const { state, world } = sink;
   const { run } = state.redis;
   const operation = state.fresh;
   const fresh = state.fresh + 1;
   const { asks } = state;
   const ask = (kind: Step["kind"], command: Ask, answered: Partial<State>, others: readonly Ask[]): void => {
-    const adding = ({ entry }: Reply): Partial<State> =>
-      entry === undefined ? {} : { adds: [...state.adds, entry] };
+    const adding = ({ entry }: Reply): Partial<State> => {
+      const isWaiting = entry?.ticket === 0 && world.rules["add.admission"];
+      return entry === undefined || isWaiting ? {} : { adds: [...state.adds, entry] };
+    };
     const label = `somebody sends ${command.kind}`;
     const then = (reply: Reply): Partial<State> => ({ ...answered, ...adding(reply), asks: others });
     sink.send(kind, label, command, then, { ...answered, asks: [...others, command] });
@@ -85,6 +92,8 @@ function reconcilerSteps(sink: Sink, index: number): void {
   });
   switch (own?.at) {
     case "idle": {
+      if (isUnadmitted(redis.run) && !redis.run.place && world.rules["reconciler.place"])
+        sink.send("repair", "the reconciler audits the run", { kind: "audit" }, () => ({}));
       if (!looksMissing(redis, world.rules)) return;
       const { status, pool, ticket, epoch, claim } = redis.run;
       const seen = { status, pool, ticket, epoch, claim };
@@ -131,16 +140,45 @@ function reconcilerSteps(sink: Sink, index: number): void {
   }
 }
 
-/** Whether the run must have an entry and has no job in any list (R4). */
+/** The feeder admits the run and adds its job; it looks again and again, so that to be unanswered is to look again. */
+function feederSteps(sink: Sink, index: number): void {
+  const { state, world } = sink;
+  const own = state.feeders[index];
+  const become = (next: Feeder): Partial<State> => ({
+    feeders: state.feeders.map((one, other) => (other === index ? next : one)),
+  });
+  if (own?.at === "idle") {
+    if (!state.redis.run.place) return;
+    sink.send("work", "the feeder admits", { kind: "feed" }, ({ entry }) =>
+      entry === undefined || !world.rules["feed.add"] ? {} : become({ at: "adding", ...entry }),
+    );
+    return;
+  }
+  if (own === undefined) return;
+  const add: Command = { kind: "add", pool: own.pool, ticket: own.ticket };
+  sink.send("repair", `the feeder adds ${nameOf(own)}`, add, () => become({ at: "idle" }));
+  if (state.left.crash > 0)
+    sink.move("adverse", "the feeder dies before its add", {
+      ...become({ at: "idle" }),
+      ...spend(state, "crash"),
+    });
+}
+
+/** Whether the run must have an entry and has no job in any list, or waits for its admission and has no place (R4). */
 export function hasNoEntry(redis: Redis): boolean {
   const { run } = redis;
+  if (isUnadmitted(run)) return !run.place;
   if (run.status !== "queued" && run.status !== "running") return false;
   const job = jobOf(redis, run);
   return job === undefined || job.at === "orphan";
 }
 
 function looksMissing(redis: Redis, rules: Rules): boolean {
-  return hasNoEntry(redis) && (rules["reconciler.lists"] || jobOf(redis, redis.run) === undefined);
+  return (
+    hasNoEntry(redis) &&
+    !isUnadmitted(redis.run) &&
+    (rules["reconciler.lists"] || jobOf(redis, redis.run) === undefined)
+  );
 }
 
 function isAsSeen(mark: Mark, { run }: Redis): boolean {
@@ -159,7 +197,7 @@ function redisSteps(sink: Sink): void {
   const { state } = sink;
   const { redis, saved, left } = state;
   if (redis.run.early)
-    sink.move("work", "the run's time comes", { redis: withRun(redis, { ...redis.run, early: false }) });
+    sink.move("work", TIME_COMES, { redis: withRun(redis, { ...redis.run, early: false }) });
   if (left.orphan > 0)
     for (const job of redis.jobs)
       if (job.at !== "orphan")
@@ -167,6 +205,11 @@ function redisSteps(sink: Sink): void {
           redis: moveJob(redis, job, "orphan"),
           ...spend(state, "orphan"),
         });
+  if (left.orphan > 0 && redis.run.place)
+    sink.move("adverse", "the run's place in its admission vanishes", {
+      redis: withRun(redis, { ...redis.run, place: false }),
+      ...spend(state, "orphan"),
+    });
   if (left.loss > 0 && saved !== undefined)
     sink.move("adverse", `Redis loses its last ${saved.writes} writes`, {
       ...spend(state, "loss"),

@@ -60,12 +60,13 @@ export function explore(world: World): Exploration {
 }
 
 function goodnessOf(state: State, { quickCalls }: World): Goodness {
-  const { redis, workers, reconcilers, adds, asks } = state;
+  const { redis, workers, reconcilers, feeders, adds, asks } = state;
   const isQuiet =
     adds.length === 0 &&
     asks.length === 0 &&
     workers.every((worker) => worker.at === "idle") &&
     reconcilers.every((one) => one.at === "idle") &&
+    feeders.every((one) => one.at === "idle") &&
     redis.jobs.every((job) => job.at === "orphan");
   // Whom the reconciler waits for will commit.
   const isWaitedFor = quickCalls && isAtWork(state, redis.run.claim);

@@ -53,6 +53,10 @@ describe("states with the same key can do the same", () => {
     { turns: [1], loss: 1, cancel: 1, lostWritesMax: 2, without: ONE_LOOK },
     { turns: [1], loss: 1, pause: 1, lostWritesMax: 1, without: ONE_LOOK },
     { turns: [1, 1], orphan: 1, backoff: 1, reconcilers: 2, without: ONE_LOOK },
+    { turns: [1], feeders: 1, late: 1, pause: 1, cancel: 1, retry: 1, without: ONE_LOOK },
+    { turns: [1], feeders: 2, startsLater: true, orphan: 1, crash: 1, unanswered: 1, without: ONE_LOOK },
+    { turns: [1], feeders: 1, loss: 1, pause: 1, lostWritesMax: 1, without: ONE_LOOK },
+    { turns: [1], feeders: 1, pause: 2, cancel: 1, without: [...ONE_LOOK, "feed.status", "admission.leave"] },
   ];
   const rows = worlds.map((options) => ({ options, where: wordsOf(options) }));
   test.each(rows)("$where", ({ options }) => {
@@ -74,6 +78,9 @@ describe("what is settled early settles the same", () => {
     { turns: [2], pause: 1, refusal: 1, without: ONE_LOOK },
     { turns: [1, 1], crash: 1, reconcilers: 0 },
     { turns: [1, 1], stall: 1, backoff: 1, without: [...ONE_LOOK, "claim.pool"] },
+    { turns: [1], feeders: 1, late: 1, crash: 1, pause: 1, without: ONE_LOOK },
+    { turns: [1], feeders: 2, reconcilers: 0, pause: 1, cancel: 1, retry: 1 },
+    { turns: [1], feeders: 1, orphan: 1, unanswered: 1, without: ONE_LOOK },
     { turns: [1], quickCalls: true, stall: 1, without: ONE_LOOK },
     { turns: [1], late: 1, cancel: 1, retry: 1, without: [...ONE_LOOK, "operations.remembered"] },
   ];

@@ -22,6 +22,7 @@ export const INVARIANTS = {
   end: "every run can still end, with nothing left behind",
   pause: "a run waits only while a pause asks for it that nobody took back",
   time: "a run does not start before its time",
+  admission: "a run that waits for its admission starts by it alone",
   "state machine": "the record moves as core's state machine says",
 } as const;
 
@@ -36,7 +37,9 @@ export function broken(before: State, step: Step, world: World): readonly Invari
     const { command, reply } = sent;
     const is = reply.redis.run;
     if (!isIdempotent(command, reply, world) || isDoneTwice(command, reply, was)) found.push("R1");
-    if (is !== was) {
+    // A place that nobody waits in is no part of the record.
+    const isTidied = command.kind === "feed" && reply.tag === "nothing";
+    if (is !== was && !isTidied) {
       if (isWrite(command) && !isHolder(command, was)) found.push("R2");
       if (!growsRightly(command, was, is)) found.push("R3");
       if (isTerminal(was.status) && command.kind !== "retry") found.push("R6");
@@ -44,7 +47,9 @@ export function broken(before: State, step: Step, world: World): readonly Invari
       else if (is.log.filter((item) => item.kind === "handoff").length >= world.turns.length)
         found.push("R7");
       if (is.status === "waiting" && !is.ghost.pauseAsked) found.push("pause");
-      if (command.kind === "claim" && was.early && is.status === "running") found.push("time");
+      const starts = command.kind === "claim" && is.status === "running";
+      if (was.early && (starts || command.kind === "feed")) found.push("time");
+      if (starts && !is.ghost.admitted) found.push("admission");
       if (world.holdsToCore && !followsCore(command, was, is)) found.push("state machine");
     }
   }
@@ -62,6 +67,8 @@ const AGAIN: Partial<Record<Reply["tag"], Reply["tag"]>> = {
   resumed: "duplicate",
   retried: "duplicate",
   added: "duplicate",
+  fed: "nothing",
+  replaced: "nothing",
 };
 
 /** Sent again at once, a command changes nothing; one that took effect says that it did. */
@@ -150,7 +157,10 @@ function eventOf(command: Command): RunTransition | undefined {
   switch (command.kind) {
     case "append":
     case "add":
+    case "audit":
       return undefined;
+    case "feed":
+      return { kind: "admit" };
     case "commit":
       switch (command.outcome) {
         case "handoff":

@@ -64,6 +64,10 @@ function keyIn(state: State, order: readonly number[]): string {
       if (one.at === "requeueing") writer.symbol(one.operation);
     }
   }
+  for (const one of state.feeders) {
+    writer.text += one.at[0];
+    if (one.at === "adding") writer.entry(one);
+  }
   for (const entry of state.adds) {
     writer.text += "+";
     writer.entry(entry);
@@ -114,6 +118,8 @@ class KeyWriter {
 
   redis({ run, jobs }: Redis, order: readonly number[]): void {
     this.text += `${run.status[0]}${run.status[1]}${run.pool}${run.phase}${run.pausing ? "P" : ""}${run.early ? "E" : ""}`;
+    // Before its admission a run is another, whatever its tickets are counted from.
+    this.text += `${run.ticket === 0 ? "Z" : ""}${run.place ? "Q" : ""}${run.ghost.admitted ? "a" : ""}`;
     this.number(run.ticket - this.#ticket);
     this.epoch(run.epoch);
     this.symbol(run.claim);
@@ -183,7 +189,7 @@ class KeyWriter {
   }
 
   command(command: Command): void {
-    this.text += `!${command.kind[0]}${command.kind[2]}`;
+    this.text += `!${command.kind.slice(0, 3)}`;
     switch (command.kind) {
       case "claim":
         this.entry(command);
@@ -219,6 +225,9 @@ class KeyWriter {
         return;
       case "add":
         this.entry(command);
+        return;
+      case "feed":
+      case "audit":
         return;
     }
   }

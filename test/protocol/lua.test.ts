@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import {
   type ClaimId,
   ITEM_VERSION,
+  isLive,
   type Item as LedgerItem,
   type ModelId,
   modelIdSchema,
@@ -23,22 +24,35 @@ import {
   type Ledger,
   type Outcome as LedgerOutcome,
 } from "../../packages/store/src/index.ts";
-import { runKeys } from "../../packages/store/src/keys.ts";
+import { admissionKeys, runKeys, shardKeys } from "../../packages/store/src/keys.ts";
+import { defineScripts, type RunScript } from "../../packages/store/src/scripts.ts";
 import { useRedis } from "../support/redis.ts";
 import { systemIds } from "../support/worker-rig.ts";
-import { stepsFrom } from "./actions.ts";
-import { type Command, type Entry, type Fence, type Item, initialState, NONE, type Run } from "./model.ts";
+import { stepsFrom, TIME_COMES } from "./actions.ts";
+import {
+  type Command,
+  type Entry,
+  type Fence,
+  type Item,
+  initialState,
+  NONE,
+  type Run,
+  type State,
+} from "./model.ts";
 import type { Reply } from "./scripts.ts";
+import type { Step } from "./step.ts";
 import { worldOf } from "./worlds.ts";
 
 const redis = useRedis();
 
 const POOLS = ["sim/a", "sim/b"].map((name) => modelIdSchema.parse(name));
 const LATER_MS = 3_600_000;
+const BATCH = "b";
 
 /**
  * Worlds in which everything may go wrong that the scripts can tell, in which Redis goes back in time, and in which
- * little happens but pauses that are taken back, at times while a worker is about to honour them.
+ * little happens but pauses that are taken back, at times while a worker is about to honour them; and the same of a run
+ * that waits for its admission first.
  */
 const ANYTHING = worldOf("anything", {
   crash: 3,
@@ -56,26 +70,37 @@ const ANYTHING = worldOf("anything", {
   settles: false,
 });
 const LOSS = worldOf("lost writes", { turns: [3, 1], loss: 5, stall: 1, unanswered: 1, settles: false });
+const ADMISSION = worldOf("admission", {
+  ...{ feeders: 2, startsLater: true, turns: [2], crash: 3, unanswered: 3, late: 3 },
+  ...{ cancel: 2, pause: 3, retry: 4, orphan: 3, settles: false },
+});
+const ADMISSION_LOST = worldOf("an admission whose writes are lost", {
+  ...{ feeders: 1, turns: [1], loss: 5, crash: 1, pause: 2, cancel: 1, retry: 2, settles: false },
+});
 const PAUSES = worldOf("pauses", { turns: [9, 9], workers: 1, pause: 12, unanswered: 4, settles: false });
 
 describe("on a real Redis, the Lua scripts", () => {
   const rows = [
     { world: ANYTHING, met: ANSWERS_MET },
     { world: LOSS, met: ["append diverged", "commit diverged", "append fenced", "commit fenced"] },
+    { world: ADMISSION, met: ADMISSION_MET },
+    { world: ADMISSION_LOST, met: ["feed fed", "claim ahead", "claim finished", "resume resumed"] },
     { world: PAUSES, met: ["wait leads to waiting", "wait leads to queued", "pause duplicate"] },
   ];
   test.each(rows)("answer and write as the model's do: $world.name", { timeout: 60_000 }, async (row) => {
     const { world, met } = row;
     const connection = redis.connect();
     const ledger = createLedger(connection, { retentionMs: 0 });
+    const run = defineScripts(connection);
     const sent = new Set<string>();
     const walks = fc.array(fc.nat(), { minLength: 120, maxLength: 120 });
     await fc.assert(
       fc.asyncProperty(walks, async (choices) => {
+        await connection.flushall();
         const id = newRunId(0, systemIds);
         let state = initialState(world);
         await create(ledger, id, state.redis.run);
-        let disk = await dump(connection, id);
+        let disk = await dump(connection);
         for (const choice of choices) {
           const steps = stepsFrom(state, world);
           const step = steps[choice % steps.length];
@@ -83,20 +108,17 @@ describe("on a real Redis, the Lua scripts", () => {
           const before = state;
           state = step.next;
           if (state.saved !== undefined && state.saved.redis !== before.saved?.redis)
-            disk = await dump(connection, id);
-          if (state.left.loss < before.left.loss) await restore(connection, id, disk);
+            disk = await dump(connection);
+          if (state.left.loss < before.left.loss) await restore(connection, disk);
           if (step.sent !== undefined) {
             const { command, reply } = step.sent;
-            const answer = await send(ledger, id, command);
+            const answer = await send({ ledger, run }, id, command);
             if (answer !== undefined) expect(answer, step.label).toEqual(answerOf(command, reply));
             const what = `${command.kind} ${reply.tag}`;
             sent.add(what);
             if (command.kind === "commit" && reply.tag === "committed")
               sent.add(`${command.outcome} leads to ${reply.redis.run.status}`);
-          }
-          // The time of a run that waits for it comes at once, on either side.
-          if (before.redis.run.early && !state.redis.run.early)
-            await connection.hset(runKeys(id).run, "not_before", "");
+          } else await actOutside(connection, id, before, step);
           expect(await readBack(ledger, id), step.label).toEqual(recordOf(state.redis.run));
         }
       }),
@@ -107,6 +129,23 @@ describe("on a real Redis, the Lua scripts", () => {
   });
 });
 
+/** What no script of ours does: a time comes, a place in the admission vanishes. */
+async function actOutside(connection: Redis, id: RunId, before: State, { next, label }: Step): Promise<void> {
+  const { later, admitPrefix } = admissionKeys(0);
+  const { run } = before.redis;
+  if (label.startsWith(TIME_COMES)) {
+    await connection.hset(runKeys(id).run, "not_before", "");
+    await connection.zadd(later, "XX", 1, id);
+  } else if (next.left.orphan < before.left.orphan && run.place && !next.redis.run.place) {
+    await connection.zrem(later, id);
+    await connection.zrem(`${admitPrefix}${poolOf(run.pool)}:${BATCH}`, id);
+  }
+}
+
+const ADMISSION_MET = [
+  ...["feed fed", "feed nothing", "audit replaced", "claim claimed", "requeue requeued"],
+  ...["cancel cancelled", "pause paused", "resume resumed", "retry retried", "retry duplicate"],
+];
 const ANSWERS_MET = [
   "append appended",
   "append duplicate",
@@ -145,7 +184,11 @@ function answerOf(command: Command, { tag, redis: { run }, entry }: Reply): Answ
 }
 
 /** Sends a command to the ledger; undefined for BullMQ's add, which is not a script of ours. */
-async function send(ledger: Ledger, id: RunId, command: Command): Promise<Answer | undefined> {
+async function send(
+  { ledger, run }: { readonly ledger: Ledger; readonly run: RunScript },
+  id: RunId,
+  command: Command,
+): Promise<Answer | undefined> {
   switch (command.kind) {
     case "claim": {
       const entry = { runId: id, ticket: command.ticket, pool: poolOf(command.pool) };
@@ -187,6 +230,16 @@ async function send(ledger: Ledger, id: RunId, command: Command): Promise<Answer
     }
     case "add":
       return undefined;
+    case "feed": {
+      const reply = await run("feed", [admissionKeys(0).admission], [poolOf(0), "100", "0", "10", ""]);
+      const isFed = reply.includes(id);
+      return { tag: isFed ? "fed" : "nothing", entry: isFed ? { pool: 0, ticket: 1 } : undefined };
+    }
+    case "audit": {
+      const reply = await run("audit", [runKeys(id).run], ["repair", ""]);
+      if (reply.length > 0) expect(reply).toEqual([[0, "admission+"]]);
+      return { tag: reply.length > 0 ? "replaced" : "nothing", entry: undefined };
+    }
   }
 }
 
@@ -198,32 +251,36 @@ function control(reply: ControlReply, refused: string): Answer {
   return { tag: reply.did === "pausing" ? "paused" : reply.did, entry: entryOf(reply.entry) };
 }
 
-/** The record and the log, which are what the scripts decide by. */
-async function dump(connection: Redis, id: RunId): Promise<Dump> {
-  const { run, log } = runKeys(id);
-  return { record: await connection.hgetall(run), log: await connection.lrange(log, 0, -1) };
+/** All that Redis holds. */
+async function dump(connection: Redis): Promise<Dump> {
+  const keys = await connection.keys("*");
+  const values = await Promise.all(keys.map((key) => connection.dumpBuffer(key)));
+  return keys.map((key, place) => ({ key, value: values[place] ?? Buffer.alloc(0) }));
 }
 
-interface Dump {
-  readonly record: Record<string, string>;
-  readonly log: readonly string[];
-}
+type Dump = readonly { readonly key: string; readonly value: Buffer }[];
 
 /** Takes Redis back in time. */
-async function restore(connection: Redis, id: RunId, { record, log }: Dump): Promise<void> {
-  const keys = runKeys(id);
-  await connection
-    .multi()
-    .del(keys.run, keys.log)
-    .hset(keys.run, record)
-    .rpush(keys.log, ...log)
-    .exec();
+async function restore(connection: Redis, disk: Dump): Promise<void> {
+  await connection.flushall();
+  for (const { key, value } of disk) await connection.restore(key, 0, value);
 }
 
 async function create(ledger: Ledger, id: RunId, run: Run): Promise<void> {
   const spec = parseRunSpec({ input: "go", model: POOLS });
   const items = run.log.map(itemOf);
-  await ledger.create({ id, spec, items, pool: poolOf(run.pool), needs: [], delayMs: 0, timeoutMs: 0 });
+  const delayMs = run.early ? LATER_MS : 0;
+  const admission = run.place ? { batch: { id: BATCH, customId: "1" }, admit: true } : {};
+  await ledger.create({
+    id,
+    spec,
+    items,
+    pool: poolOf(run.pool),
+    needs: [],
+    delayMs,
+    timeoutMs: 0,
+    ...admission,
+  });
 }
 
 async function readBack(ledger: Ledger, id: RunId) {
@@ -233,12 +290,18 @@ async function readBack(ledger: Ledger, id: RunId) {
   const { status, ticket, epoch, pool, claimId, notBefore } = glance;
   const fields = ["pausing", "phase", "ops", "committed"];
   const [pausing, phase, ops, committed] = await ledger.redis.hmget(runKeys(id).run, ...fields);
+  const { later, admitPrefix } = admissionKeys(0);
+  const places = [shardKeys(0).live, later, `${admitPrefix}${pool}:${BATCH}`];
+  const [live, ...waiting] = await Promise.all(places.map((key) => ledger.redis.zscore(key, id)));
   return {
     ...{ status, ticket, epoch, pool, claimId, phase: Number(phase) },
     operations: (ops ?? "").split(" ").filter((one) => one !== ""),
     committed: committed ?? "",
     early: (notBefore ?? 0) > 0,
     pausing: pausing === "1",
+    // R4: where its entry is looked for, and where it waits for its admission.
+    live: live !== null,
+    place: waiting.some((score) => score !== null),
     log: items.map(textOf),
   };
 }
@@ -253,6 +316,8 @@ function recordOf(run: Run): Awaited<ReturnType<typeof readBack>> {
     committed: mark === undefined ? "" : `${mark.ticket}/${claimIdOf(mark.claim)}`,
     early,
     pausing,
+    live: isLive(status) && ticket > 0,
+    place: run.place,
     log: textsOf(run.log),
   };
 }

@@ -3,7 +3,7 @@
  * may happen to it is in actions.ts, what must hold of it in invariants.ts.
  *
  * What is left out, because the rules of commit and enqueue do not turn on it: what models say, tools, events,
- * capabilities, deadlines, poison, priorities, batches, and all clocks. Whatever takes time in the product may take any
+ * capabilities, deadlines, poison, priorities, whose turn it is among batches, and all clocks. Whatever takes time in the product may take any
  * time here: a lock lasts until the explorer ends it, a delayed job may be fetched at any moment (it is then put
  * back), the reconciler's grace may be over at once.
  *
@@ -32,10 +32,13 @@ export interface Item {
 export interface Run {
   readonly status: RunStatus;
   readonly pool: number;
+  /** 0: the run waits for its admission to the queue, or rests before it. */
   readonly ticket: number;
   readonly epoch: number;
   readonly claim: Symbol;
   readonly phase: number;
+  /** It has a place in the admission queue of its batch, which the same scripts keep beside the record. */
+  readonly place: boolean;
   readonly pausing: boolean;
   /** The run waits for its time. */
   readonly early: boolean;
@@ -53,6 +56,8 @@ export interface Ghost {
   readonly holder: Symbol;
   readonly grants: number;
   readonly committedTicketMax: number;
+  /** It needed no admission, or had it. */
+  readonly admitted: boolean;
   /** The last word of people was to pause. */
   readonly pauseAsked: boolean;
   /** Operations of people that took effect. */
@@ -91,7 +96,9 @@ export type Command =
   | ({ readonly kind: "requeue"; readonly operation: Symbol; readonly status: RunStatus } & Mark)
   | { readonly kind: "cancel" | "pause" | "resume"; readonly operation: Symbol }
   | { readonly kind: "retry"; readonly operation: Symbol; readonly epoch: number; readonly item: Item }
-  | ({ readonly kind: "add" } & Entry);
+  | ({ readonly kind: "add" } & Entry)
+  /** Admits whatever has a place in the admission; gives back a place that was lost. */
+  | { readonly kind: "feed" | "audit" };
 
 /** What people ask of a run. */
 export type Ask = Extract<Command, { kind: "cancel" | "pause" | "resume" | "retry" }>;
@@ -161,6 +168,9 @@ export type Reconciler =
   | ({ readonly at: "requeueing"; readonly status: RunStatus; readonly operation: Symbol } & Mark)
   | ({ readonly at: "adding" } & Entry);
 
+/** What one process that feeds remembers. */
+export type Feeder = { readonly at: "idle" } | ({ readonly at: "adding" } & Entry);
+
 /** How often each adversity may still happen. */
 export interface Budget {
   /** A worker process, an operator or the reconciler dies at once. */
@@ -183,7 +193,7 @@ export interface Budget {
   readonly retry: number;
   /** Redis loses its last writes. */
   readonly loss: number;
-  /** A job vanishes from every list but leaves its hash. */
+  /** A job vanishes from every list but leaves its hash, or a run's place in its admission vanishes. */
   readonly orphan: number;
 }
 
@@ -209,6 +219,7 @@ export interface State {
   /** What the process of each worker keeps, and loses when it dies. */
   readonly kept: readonly (Kept | undefined)[];
   readonly reconcilers: readonly Reconciler[];
+  readonly feeders: readonly Feeder[];
   /** Adds that a producer or an operator sends next. */
   readonly adds: readonly Entry[];
   /** What people send next: a retry that has read the run, and what they were not answered. */
@@ -233,6 +244,10 @@ export interface Scenario {
   readonly turns: readonly number[];
   readonly workers: number;
   readonly reconcilers: number;
+  /** With none, the run needs no admission. */
+  readonly feeders: number;
+  /** The run is created to start later. */
+  readonly startsLater: boolean;
   /** Whether processes keep the conversations that they commit. */
   readonly keeps: boolean;
   readonly budget: Budget;
@@ -244,29 +259,33 @@ export interface Scenario {
 
 const INPUT: Symbol = 1;
 
-/** A run that was just created; its producer has not yet added the first job. */
+/** A run that was just created: its producer has not yet added the first job, or it waits for its admission. */
 export function initialState(scenario: Scenario): State {
+  const waits = scenario.feeders > 0;
+  const ticket = waits ? 0 : 1;
   const input: Item = { id: INPUT, kind: "input", seq: 0, phase: 0, pool: 0, turn: 0 };
   const run: Run = {
     status: "queued",
     pool: 0,
-    ticket: 1,
+    ticket,
     epoch: 1,
     claim: NONE,
     phase: 0,
+    place: waits,
     pausing: false,
-    early: false,
+    early: scenario.startsLater,
     log: [input],
     operations: [],
     committed: undefined,
-    ghost: { holder: NONE, grants: 0, pauseAsked: false, committedTicketMax: 0, done: [] },
+    ghost: { holder: NONE, grants: 0, pauseAsked: false, committedTicketMax: -1, admitted: !waits, done: [] },
   };
   return {
     redis: { run, jobs: [] },
     workers: Array.from({ length: scenario.workers }, () => ({ at: "idle" })),
     kept: Array.from({ length: scenario.workers }, () => undefined),
     reconcilers: Array.from({ length: scenario.reconcilers }, () => ({ at: "idle" })),
-    adds: [{ pool: 0, ticket: 1 }],
+    feeders: Array.from({ length: scenario.feeders }, () => ({ at: "idle" })),
+    adds: waits ? [] : [{ pool: 0, ticket }],
     asks: [],
     copies: [],
     saved: undefined,

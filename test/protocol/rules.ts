@@ -7,6 +7,7 @@ export const RULES = {
   "claim.pool": "a job in another pool than its run's is finished",
   "claim.early": "before its time a run is not claimed",
   "claim.own": "a worker's own claim, sent again, is answered with the same fence",
+  "claim.admission": "a job of ticket 0 is finished: no run has one",
   "kept.mark": "a kept conversation is used only if the last commit is the one that left it",
   "kept.length": "a kept conversation is used only if the log has the length that it left",
   "fence.claim": "a write carries the exact claim id",
@@ -23,12 +24,19 @@ export const RULES = {
   "enqueue.ticket": "each enqueue raises the ticket",
   "enqueue.skips":
     "from waiting or terminal it skips the ticket that a stale commit may have added a job for",
+  "enqueue.admission": "a run that was never admitted goes back to its admission, without a ticket",
+  "add.admission": "a run that waits for its admission gets no job",
+  "admission.leave": "what ends a run's wait for its admission takes its place there away",
+  "feed.status": "only a queued run without a ticket is admitted",
+  "feed.early": "before its time a run is not admitted",
+  "feed.add": "the feeder adds the job of a run that it admitted",
   "operations.remembered": "the last operations are remembered",
   "operations.eight": "eight of them, not four",
   "retry.compare": "a retry names the epoch and length that its caller saw",
   "requeue.compare": "a requeue happens only if the run is exactly as it was seen",
   "reconciler.requeue": "the reconciler requeues with a new ticket, it never adds an id again",
   "reconciler.lists": "an entry is missing when it is in no list, even if its hash is left",
+  "reconciler.place": "a run that lost its place in its admission gets it back",
   "reconciler.twice": "an entry is requeued when it was missing on two looks",
 } as const;
 

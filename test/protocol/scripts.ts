@@ -23,6 +23,9 @@ export interface Reply {
     | "resumed"
     | "retried"
     | "added"
+    | "fed"
+    | "replaced"
+    | "nothing"
     | "duplicate"
     | "diverged"
     | "fenced"
@@ -52,6 +55,10 @@ export function execute(command: Command, redis: Redis, rules: Rules): Reply {
       return operate(command, redis, rules);
     case "add":
       return add(command, redis);
+    case "feed":
+      return feed(redis, rules);
+    case "audit":
+      return audit(redis);
   }
 }
 
@@ -61,6 +68,7 @@ function claim(command: Of<"claim">, redis: Redis, rules: Rules): Reply {
   const { run } = redis;
   if (rules["claim.status"] && run.status !== "queued" && run.status !== "running")
     return { redis, tag: "finished" };
+  if (rules["claim.admission"] && command.ticket === 0) return { redis, tag: "finished" };
   if (rules["claim.behind"] && command.ticket < run.ticket) return { redis, tag: "finished" };
   if (command.ticket > run.ticket) return { redis, tag: rules["claim.ahead"] ? "ahead" : "finished" };
   if (rules["claim.pool"] && command.pool !== run.pool) return { redis, tag: "finished" };
@@ -143,6 +151,7 @@ function requeue(command: Of<"requeue">, redis: Redis, rules: Rules): Reply {
     run.epoch === command.epoch &&
     run.claim === command.claim;
   if (rules["requeue.compare"] && !asSeen) return { redis, tag: "moved" };
+  if (isUnadmitted(run)) return { redis, tag: "moved" };
   const noted = note(run, command.operation, rules);
   if (run.pausing) return { redis: withRun(redis, park(noted, rules)), tag: "moved" };
   const next = enqueue(noted, run.pool, run.early, rules);
@@ -196,6 +205,29 @@ function retry(command: Of<"retry">, redis: Redis, rules: Rules): Reply {
   return { redis: withRun(redis, next), tag: "retried", entry: entryOf(next) };
 }
 
+/** Admits the run, if it is its turn; takes a place away that is no run's that waits. */
+function feed(redis: Redis, rules: Rules): Reply {
+  const { run } = redis;
+  if (!run.place || (rules["feed.early"] && run.early)) return { redis, tag: "nothing" };
+  if (rules["feed.status"] && !isUnadmitted(run))
+    return { redis: withRun(redis, { ...run, place: false }), tag: "nothing" };
+  const admitted: Run = {
+    ...run,
+    ticket: 1,
+    early: false,
+    place: false,
+    ghost: { ...run.ghost, admitted: true },
+  };
+  return { redis: withRun(redis, admitted), tag: "fed", entry: entryOf(admitted) };
+}
+
+/** Gives a run that waits for its admission its place back. */
+function audit(redis: Redis): Reply {
+  const { run } = redis;
+  if (!isUnadmitted(run) || run.place) return { redis, tag: "nothing" };
+  return { redis: withRun(redis, { ...run, place: true }), tag: "replaced" };
+}
+
 /** BullMQ's add: nothing, when the id is there in any state. */
 function add(entry: Entry, redis: Redis): Reply {
   if (jobOf(redis, entry) !== undefined) return { redis, tag: "duplicate" };
@@ -246,6 +278,7 @@ function endClaim(run: Run, status: RunStatus, rules: Rules): Run {
     status,
     epoch: rules["end.epoch"] ? run.epoch + 1 : run.epoch,
     claim: rules["end.claim"] ? NONE : run.claim,
+    place: rules["admission.leave"] ? false : run.place,
     pausing: false,
     early: false,
     ghost: { ...run.ghost, holder: NONE },
@@ -254,8 +287,14 @@ function endClaim(run: Run, status: RunStatus, rules: Rules): Run {
 
 function enqueue(run: Run, pool: number, early: boolean, rules: Rules): Run {
   const raised = rules["enqueue.skips"] && !isLive(run.status) ? 2 : 1;
-  const ticket = run.ticket + (rules["enqueue.ticket"] ? raised : 0);
-  return { ...endClaim(run, "queued", rules), pool, ticket, early };
+  const waits = run.ticket === 0 && rules["enqueue.admission"];
+  const ticket = waits ? 0 : run.ticket + (rules["enqueue.ticket"] ? raised : 0);
+  return { ...endClaim(run, "queued", rules), pool, ticket, early, place: waits };
+}
+
+/** Whether it waits for its admission: it has no entry, and a place instead. */
+export function isUnadmitted(run: Run): boolean {
+  return run.status === "queued" && run.ticket === 0;
 }
 
 function entryOf(run: Run): Entry {

@@ -28,7 +28,9 @@ const FOLLOWS_FROM: readonly RuleName[] = [
 
 /** Whether states of this world may be settled. */
 export function settles(rules: Rules, loss: number): boolean {
-  return loss === 0 && FOLLOWS_FROM.every((name) => rules[name]);
+  // Without both of these a run that rests may be given a ticket, as one that has ended has it already.
+  const admitsRightly = rules["feed.status"] || rules["admission.leave"];
+  return loss === 0 && admitsRightly && FOLLOWS_FROM.every((name) => rules[name]);
 }
 
 export function settle(state: State, turns: readonly number[]): State {
@@ -49,6 +51,7 @@ export function settle(state: State, turns: readonly number[]): State {
     workers,
     redis: { run, jobs: jobs.filter((job) => !isBehind(job)) },
     reconcilers: state.reconcilers.map((one) => (isOutdated(one, run) ? { at: "idle" } : one)),
+    feeders: state.feeders.map((one) => (one.at === "adding" && isBehind(one) ? { at: "idle" } : one)),
     adds: state.adds.filter((entry) => !isBehind(entry)),
     copies: state.copies.filter((command) => command.kind !== "add" || !isBehind(command)),
   };

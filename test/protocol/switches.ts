@@ -55,6 +55,20 @@ export const SWITCHES: readonly Switch[] = [
     world: { stall: 1, unanswered: 1, cancel: 1, retry: 1, without: ONE_LOOK },
     breaks: ["R1"],
   },
+  { off: ["enqueue.admission"], world: { feeders: 1, turns: [1], pause: 1 }, breaks: ["admission"] },
+  {
+    off: ["add.admission", "claim.admission"],
+    world: { feeders: 1, turns: [1], pause: 1 },
+    breaks: ["admission"],
+  },
+  {
+    off: ["feed.status", "admission.leave"],
+    world: { feeders: 1, turns: [1], cancel: 1 },
+    breaks: ["R6"],
+  },
+  { off: ["feed.early"], world: { feeders: 1, turns: [1], startsLater: true }, breaks: ["time"] },
+  { off: ["feed.add"], world: { feeders: 1, turns: [1], reconcilers: 0 }, breaks: ["R4", "end"] },
+  { off: ["reconciler.place"], world: { feeders: 1, turns: [1], orphan: 1 }, breaks: ["R4", "end"] },
   { off: ["retry.compare"], world: { turns: [1], cancel: 2, retry: 2 }, breaks: ["R3"] },
   { off: ["requeue.compare"], world: { turns: [1, 1], crash: 1 }, breaks: ["R5", "R6"] },
   { off: ["reconciler.requeue"], world: { turns: [1, 1], orphan: 1 }, breaks: ["R4", "end"] },
@@ -83,6 +97,11 @@ const PEOPLE: WorldOptions = { turns: [2], stall: 1, cancel: 1, retry: 1 };
 const LOSS: WorldOptions = { turns: [2], loss: 1, stall: 1, lostWritesMax: 3, without: ONE_LOOK };
 const CANCEL: WorldOptions = { turns: [1], loss: 1, cancel: 1, lostWritesMax: 3, without: ONE_LOOK };
 
+const ADMISSION: WorldOptions = {
+  ...{ feeders: 1, turns: [1], crash: 1, late: 1, pause: 1, cancel: 1, retry: 1 },
+  without: ONE_LOOK,
+};
+
 /** Rules that break nothing when they alone are off. */
 export const BACKED_UP: readonly BackedUp[] = [
   { off: ["fence.status"], by: "a claim id that is cleared when its claim ends", worlds: [PEOPLE, LOSS] },
@@ -96,5 +115,9 @@ export const BACKED_UP: readonly BackedUp[] = [
     by: "the claim, which was granted for the run's own ticket",
     worlds: [{ turns: [1, 1], crash: 1, stall: 1, late: 1, backoff: 1, without: ONE_LOOK }, LOSS],
   },
+  { off: ["add.admission"], by: "the claim, which finishes a job of ticket 0", worlds: [ADMISSION] },
+  { off: ["claim.admission"], by: "the queue, which takes no job of ticket 0", worlds: [ADMISSION] },
+  { off: ["feed.status"], by: "the place, which goes with the wait", worlds: [ADMISSION] },
+  { off: ["admission.leave"], by: "the feeder, which looks at the record", worlds: [ADMISSION] },
   { off: ["fence.epoch"], by: "the claim id", worlds: [{ turns: [2], stall: 1, late: 1 }, LOSS] },
 ];

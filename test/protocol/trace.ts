@@ -26,7 +26,7 @@ function printState({ redis, workers, saved }: State): string {
 
 function printRedis({ run, jobs }: Redis): string {
   const claim = run.claim === NONE ? "" : ` c${run.claim}`;
-  const flags = `${run.pausing ? " pausing" : ""}${run.early ? " early" : ""}`;
+  const flags = `${run.pausing ? " pausing" : ""}${run.early ? " early" : ""}${run.place ? " in admission" : ""}`;
   const where = jobs.map(
     ({ pool, ticket, at }) => `${poolName(pool)}-${ticket}${typeof at === "number" ? `@${at}` : ` ${at}`}`,
   );

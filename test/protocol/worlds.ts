@@ -18,8 +18,8 @@ export type WorldOptions = Partial<Omit<Scenario, "name" | "budget">> &
   };
 
 export function worldOf(name: string, options: WorldOptions): World {
-  const { turns = [2, 1], workers = 2, reconcilers = 1, lostWritesMax = 4 } = options;
-  const { keeps = false, quickCalls = false } = options;
+  const { turns = [2, 1], workers = 2, reconcilers = 1, feeders = 0, lostWritesMax = 4 } = options;
+  const { keeps = false, quickCalls = false, startsLater = false } = options;
   const { without = [], settles = true } = options;
   // The names of the literal are exactly those of a budget.
   const adversities = Object.keys(NO_ADVERSITY) as (keyof Budget)[];
@@ -30,6 +30,8 @@ export function worldOf(name: string, options: WorldOptions): World {
     turns,
     workers,
     reconcilers,
+    feeders,
+    startsLater,
     keeps,
     lostWritesMax,
     quickCalls,
@@ -192,5 +194,52 @@ export const BASE_WORLDS: readonly BaseWorld[] = [
     name: "a command that is sent again behind many others",
     options: { stall: 1, unanswered: 1, cancel: 1, retry: 1, without: ONE_LOOK },
     statesMin: 13_000,
+  },
+  {
+    name: "a run that waits for its admission",
+    options: { feeders: 1, crash: 2, stall: 1, flush: 1, unanswered: 1, without: ONE_LOOK },
+    statesMin: 15_000,
+  },
+  {
+    name: "admissions repeated late, and people who stop and go",
+    options: { feeders: 1, turns: [1], late: 2, cancel: 1, pause: 1, retry: 1, without: ONE_LOOK },
+    statesMin: 11_000,
+  },
+  {
+    name: "a run that waits for its admission, people, and nothing is repaired",
+    options: {
+      ...{ feeders: 1, turns: [1, 1], reconcilers: 0, flush: 1, backoff: 1, refusal: 1 },
+      ...{ pause: 2, cancel: 1, retry: 1 },
+    },
+    statesMin: 7_700,
+  },
+  {
+    name: "a run that waits for its time before its admission",
+    options: { feeders: 1, startsLater: true, turns: [1], crash: 1, stall: 1, pause: 1, cancel: 1, retry: 1 },
+    statesMin: 4_900,
+  },
+  {
+    name: "two feeders, and a place that is lost",
+    options: {
+      feeders: 2,
+      turns: [1],
+      orphan: 1,
+      crash: 1,
+      stall: 1,
+      unanswered: 1,
+      pause: 1,
+      without: ONE_LOOK,
+    },
+    statesMin: 26_000,
+  },
+  {
+    name: "an admission whose writes are lost",
+    options: { feeders: 1, turns: [1], loss: 1, crash: 1, unanswered: 1, without: ONE_LOOK },
+    statesMin: 43_000,
+  },
+  {
+    name: "an admission and a pause whose writes are lost",
+    options: { feeders: 1, turns: [1], loss: 1, pause: 1, lostWritesMax: 2, without: ONE_LOOK },
+    statesMin: 55_000,
   },
 ];

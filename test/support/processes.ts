@@ -34,6 +34,8 @@ export interface ScriptProcess extends AsyncDisposable {
   line(pattern: RegExp, withinMs?: number): Promise<RegExpMatchArray>;
   /** Writes to its standard input. */
   write(text: string): void;
+  /** Ends its standard input. */
+  closeInput(): void;
   /** Sends a signal to the process alone, not to its children. */
   signal(name: NodeJS.Signals): void;
   /** Kills it at once and resolves when it is gone. */
@@ -106,6 +108,9 @@ function observe(child: ChildProcess, pid: number, file: string): ScriptProcess 
     },
     write: (text) => {
       child.stdin?.write(text);
+    },
+    closeInput: () => {
+      child.stdin?.end();
     },
     signal: (name) => sendSignal(pid, name),
     kill: async () => {

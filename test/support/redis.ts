@@ -1,12 +1,13 @@
 /**
  * Real Redis servers for tests. Each test file has a server of its own, since all of Baton's keys share one
- * prefix; a server starts in a few hundredths of a second.
+ * prefix; a server starts in a few hundredths of a second. `BATON_TEST_REDIS_URL` names one to share instead.
  */
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type RedisHandle, startRedis } from "../../packages/redis-embedded/src/index.ts";
 import { redisTestEnv } from "./redis-env.ts";
+import { type SharedRedis, sharedRedis } from "./redis-shared.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 export interface TestRedis {
@@ -19,9 +20,10 @@ export interface TestRedis {
 /**
  * Called once at the top of a test file (or of a `describe`): starts a private server before its tests, empties
  * it before each, stops it after the last. `url` and `connect` work in hooks and tests, not earlier.
+ * Files that share a server (`redis-shared.ts`) must not run at the same time.
  */
 export function useRedis(): TestRedis {
-  let server: PrivateRedis | undefined;
+  let server: SharedRedis | undefined;
   const clients: Redis[] = [];
   const url = (): string => {
     if (server === undefined) throw new Error("useRedis() has a server only inside of hooks and tests");
@@ -33,7 +35,7 @@ export function useRedis(): TestRedis {
     return client;
   };
   beforeAll(async () => {
-    server = await freshRedis();
+    server = (await sharedRedis(process.env)) ?? (await freshRedis());
   });
   beforeEach(async () => {
     const client = new Redis(url());

@@ -4,6 +4,7 @@
  */
 import {
   type AdapterLookup,
+  type ModelDelta,
   type ModelId,
   type ModelReply,
   type ModelRequest,
@@ -18,7 +19,11 @@ export interface ScriptedReply {
   readonly stopReason?: StopReason;
 }
 
-export type Script = (request: ModelRequest, signal: AbortSignal) => ScriptedReply | Promise<ScriptedReply>;
+export type Script = (
+  request: ModelRequest,
+  signal: AbortSignal,
+  onDelta: (delta: ModelDelta) => void,
+) => ScriptedReply | Promise<ScriptedReply>;
 
 export interface ScriptedModels {
   readonly adapters: AdapterLookup;
@@ -31,7 +36,7 @@ export function scriptedModels(script: Script): ScriptedModels {
   const adapters: AdapterLookup = (model) => ({
     async call(request, onDelta, signal): Promise<ModelReply> {
       calls.push({ model, request });
-      const reply = await script(request, signal);
+      const reply = await script(request, signal, onDelta);
       signal.throwIfAborted();
       for (const part of reply.parts) if (part.type === "text") onDelta({ kind: "text", text: part.text });
       const hasCalls = reply.parts.some((part) => part.type === "tool_call");

@@ -40,6 +40,9 @@ export interface Rig extends AsyncDisposable {
     price?: ModelWorkerOptions["price"];
     /** Stands between the worker and its ledger. */
     wrap?: (ledger: Ledger) => Ledger;
+    signals?: ModelWorkerOptions["signals"];
+    /** Of providers' limits; default a minute. */
+    limitWindowMs?: number;
   }): Promise<ModelWorker>;
 }
 
@@ -52,13 +55,14 @@ export const noTools: ToolHost = {
   close: async () => undefined,
 };
 
-export async function openRig(url: string, config: ConfigInput = {}): Promise<Rig> {
+/** `shards`: as many as the store has; nobody else says so here. */
+export async function openRig(url: string, config: ConfigInput = {}, shards = 1): Promise<Rig> {
   const errors: Error[] = [];
   const onError = (error: Error) => errors.push(error);
   const connection = openLedgerConnection({ url, onError });
-  const ledger = createLedger(connection, { retentionMs: 0 });
-  const queues = new PoolQueues(connection, onError);
-  const hub = new EventHub(openBlockingConnection({ url, onError }));
+  const ledger = createLedger(connection, { retentionMs: 0, shards });
+  const queues = new PoolQueues(connection, onError, shards);
+  const hub = new EventHub(openBlockingConnection({ url, onError }), shards);
   const parsed = parseConfig(config, "the test's configuration");
   const producer = new Producer({ ledger, queues, hub, ids: systemIds });
   const workers: ModelWorker[] = [];
@@ -76,11 +80,13 @@ export async function openRig(url: string, config: ConfigInput = {}): Promise<Ri
       capabilities,
       price = () => null,
       wrap = (ledger) => ledger,
+      signals,
+      limitWindowMs,
     }) {
       const own = openLedgerConnection({ url, onError });
       count += 1;
       const worker = new ModelWorker({
-        ledger: wrap(createLedger(own, { retentionMs: 0 })),
+        ledger: wrap(createLedger(own, { retentionMs: 0, shards })),
         connection: own,
         hub,
         adapters,
@@ -92,6 +98,8 @@ export async function openRig(url: string, config: ConfigInput = {}): Promise<Ri
         concurrency,
         ids: systemIds,
         log: pino({ level: process.env.BATON_TEST_LOG ?? "silent" }),
+        limitWindowMs,
+        signals,
         identity: { workerId: `w${count}`, host: "test", pid: process.pid, version: "test" },
       });
       await worker.start();

@@ -23,6 +23,17 @@ describe("a configuration", () => {
     });
   });
 
+  test("adds to a known provider without saying again what is known of it", () => {
+    const { providers } = parse({ providers: { openai: { limits: { rpm: 500 }, account: "team" } } });
+    expect(providers.openai).toEqual({
+      ...PROVIDER_PRESETS.openai,
+      limits: { rpm: 500 },
+      account: "team",
+    });
+    const other = { api: "openai-chat", baseURL: "http://localhost:1" } as const;
+    expect(parse({ providers: { openai: other } }).providers.openai).toEqual(other);
+  });
+
   test("sets one limit and keeps the others", () => {
     expect(parse({ limits: { maxTurns: 3 } }).limits).toMatchObject({ maxTurns: 3, maxHandoffs: 10 });
   });
@@ -48,6 +59,8 @@ describe("a configuration", () => {
   test.each([
     [{ provider: {} }, /Unrecognized key: "provider"/],
     [{ providers: { "Open AI": { api: "openai-chat" } } }, /providers\.Open AI: /],
+    [{ providers: { a: { limits: { rpm: 1 } } } }, /providers\.a\.api: .*the API that the provider speaks/],
+    [{ providers: { openai: { limits: { rpm: 0 } } } }, /providers\.openai\.limits\.rpm: /],
     [{ providers: { a: { api: "soap" } } }, /providers\.a\.api: .*"openai-chat"/],
     [{ providers: { a: { api: "openai-chat", apiKey: "sk-1" } } }, /providers\.a: .*apiKey/],
     [{ models: { gpt: {} } }, /models\.gpt: a model id is provider\/model/],

@@ -9,6 +9,31 @@ import { modelIdSchema } from "./model-id.ts";
 import { type Policy, policyRulesSchema } from "./policy.ts";
 import { modelSettingsSchema } from "./spec.ts";
 
+/** In a minute: all windows of sixty seconds. */
+const rateLimits = {
+  /** Requests. */
+  rpm: z.int().min(1).optional(),
+  /** Tokens, input and output together, cached input included. */
+  tpm: z.int().min(1).optional(),
+  /** Input tokens that were not read from a cache. */
+  itpm: z.int().min(1).optional(),
+  /** Output tokens. */
+  otpm: z.int().min(1).optional(),
+};
+
+/** What all models of an account may ask for together. */
+export const accountLimitsSchema = z.strictObject({
+  ...rateLimits,
+  /** Calls under way at once. */
+  concurrent: z.int().min(1).optional(),
+});
+export type AccountLimitsConfig = z.infer<typeof accountLimitsSchema>;
+
+export const modelLimitsSchema = z.strictObject(rateLimits);
+export type ModelLimitsConfig = z.infer<typeof modelLimitsSchema>;
+
+const providerName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/);
+
 /** How a provider is reached. Keys are named by their environment variable and never stand in the file. */
 export const providerConfigSchema = z.strictObject({
   api: z.enum(["openai-responses", "openai-chat", "anthropic-messages"]),
@@ -21,6 +46,9 @@ export const providerConfigSchema = z.strictObject({
   headers: z.record(z.string(), z.string()).optional(),
   /** Models of this provider are simulated: said wherever they show. */
   simulated: z.boolean().optional(),
+  /** Providers that name the same account share its limits. Absent: the provider's own name. */
+  account: providerName.optional(),
+  limits: accountLimitsSchema.optional(),
 });
 export type ProviderConfig = z.infer<typeof providerConfigSchema>;
 
@@ -72,6 +100,8 @@ export const modelConfigSchema = z.strictObject({
   strengths: z.string().max(500).optional(),
   settings: modelSettingsSchema.optional(),
   concurrency: z.int().min(1).max(10_000).optional(),
+  /** Of this model alone, besides those of its provider's account. */
+  limits: modelLimitsSchema.optional(),
   /** Goes over the price library's; give it for a model that the library does not know. */
   price: priceSchema.optional(),
 });
@@ -136,10 +166,37 @@ const limitsSchema = z.strictObject({
   unfitGraceMs: z.int().min(0).default(600_000),
 });
 
+type ProviderEntry = Omit<ProviderConfig, "api"> & { readonly api?: ProviderConfig["api"] | undefined };
+
+/** An entry of a known provider that says no `api` adds to what is known; any other entry stands for itself. */
+function withPresets(
+  entries: Readonly<Record<string, ProviderEntry>>,
+  context: z.RefinementCtx,
+): Record<string, ProviderConfig> {
+  const whole: Record<string, ProviderConfig> = {};
+  for (const [name, entry] of Object.entries(entries)) {
+    const preset = Object.hasOwn(PROVIDER_PRESETS, name) ? PROVIDER_PRESETS[name] : undefined;
+    const { api = preset?.api } = entry;
+    if (api === undefined) {
+      context.addIssue({
+        code: "custom",
+        path: [name, "api"],
+        message: "names the API that the provider speaks",
+      });
+    } else {
+      whole[name] = entry.api === undefined ? { ...preset, ...entry, api } : { ...entry, api };
+    }
+  }
+  return whole;
+}
+
 const retentionDays = z.union([z.number().positive().max(3_650), z.literal(false)]);
 
 export const configSchema = z.strictObject({
-  providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]*$/), providerConfigSchema).default({}),
+  providers: z
+    .record(providerName, providerConfigSchema.partial({ api: true }))
+    .transform(withPresets)
+    .default({}),
   models: z.record(modelIdSchema, modelConfigSchema).default({}),
   mcpServers: z.record(z.string().min(1).max(200), mcpServerConfigSchema).default({}),
   tools: z

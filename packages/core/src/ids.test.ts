@@ -1,7 +1,17 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { jobIdOf, newClaimId, newOperationId, newRunId, runIdSchema, shardOf } from "./ids.ts";
+import {
+  jobIdOf,
+  newClaimId,
+  newOperationId,
+  newRunId,
+  placeRun,
+  runIdSchema,
+  SHARDS_MAX,
+  shardOf,
+  shardOfKey,
+} from "./ids.ts";
 
 const random = (size: number) => randomBytes(size);
 const idAt = (now: number, shard = 0) => newRunId(shard, { now: () => now, random });
@@ -46,6 +56,41 @@ describe("a run id", () => {
     "a:b",
   ])("is not %j", (text) => {
     expect(runIdSchema.safeParse(text).success).toBe(false);
+  });
+});
+
+describe("the shard of a new run", () => {
+  const source = { now: () => 1, random };
+
+  test.each([
+    ["", 4, 3],
+    ["a", 4, 3],
+    ["order-1", 4, 0],
+    ["order-2", 4, 0],
+    ["batch b1 line-7", 4, 1],
+    ["Grüße, 世界", 4, 3],
+    ["order-1", 3, 2],
+    ["order-1", 16, 12],
+    ["order-1", 256, 156],
+  ])("of the key %j among %i is pinned for ever", (key, shards, shard) => {
+    expect(shardOfKey(key, shards)).toBe(shard);
+    expect(shardOf(placeRun({ shards, key }, source))).toBe(shard);
+  });
+
+  test("is one that the store has, and runs spread evenly, with keys and without", () => {
+    for (const shards of [1, 2, 3, 4, 16, SHARDS_MAX]) {
+      const counts = { keyed: Array<number>(shards).fill(0), keyless: Array<number>(shards).fill(0) };
+      for (let run = 0; run < 200 * shards; run += 1) {
+        const keyed = shardOf(placeRun({ shards, key: `batch nightly line-${run}` }, source));
+        const keyless = shardOf(placeRun({ shards }, source));
+        counts.keyed[keyed] = (counts.keyed[keyed] ?? 0) + 1;
+        counts.keyless[keyless] = (counts.keyless[keyless] ?? 0) + 1;
+      }
+      for (const each of [...counts.keyed, ...counts.keyless]) {
+        expect(each).toBeGreaterThan(100);
+        expect(each).toBeLessThan(320);
+      }
+    }
   });
 });
 

@@ -16,4 +16,5 @@ export * from "./run.ts";
 export * from "./spec.ts";
 export * from "./state.ts";
 export * from "./tool-host.ts";
+export * from "./trace-parent.ts";
 export * from "./usage.ts";

@@ -27,13 +27,34 @@ export type ModelDelta =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "reasoning"; readonly text: string }
   | { readonly kind: "tool_call"; readonly callId: string; readonly name: string }
-  | { readonly kind: "dropped_setting"; readonly setting: string; readonly why: string };
+  | { readonly kind: "dropped_setting"; readonly setting: string; readonly why: string }
+  /** Not part of the reply: what the provider said of its limits, also when it refused the call. */
+  | { readonly kind: "rate_limit"; readonly report: RateLimitReport };
+
+/** One limit as a provider told it, of a minute as a rule. */
+export interface RateLimit {
+  readonly limit?: number | undefined;
+  readonly remaining?: number | undefined;
+  /** Until all of it is there again. */
+  readonly resetMs?: number | undefined;
+}
+
+/** What a provider said of the limits of a model; what it did not say is absent. */
+export interface RateLimitReport {
+  readonly requests?: RateLimit | undefined;
+  /** Input and output together. */
+  readonly tokens?: RateLimit | undefined;
+  readonly inputTokens?: RateLimit | undefined;
+  readonly outputTokens?: RateLimit | undefined;
+}
 
 export interface ModelReply {
   readonly parts: readonly Part[];
   readonly stopReason: StopReason;
   readonly usage: Usage;
   readonly origin: Origin;
+  /** The model that answered, by the provider's word: often a dated name of the one that was asked for. */
+  readonly answeredBy?: string | undefined;
 }
 
 export interface ModelAdapter {

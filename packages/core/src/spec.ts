@@ -236,6 +236,19 @@ export const runSpecSchema = specShape.superRefine((spec, context) => {
 });
 
 export type RunSpec = z.infer<typeof runSpecSchema>;
+
+/** A spec as it lies beside its conversation, see `withoutInput`. It was checked when it came in. */
+export const storedSpecSchema = specShape;
+
+/**
+ * What of a spec is kept beside its conversation, which begins with the input or the messages: the rest, and the system
+ * messages, which are no items of it.
+ */
+export function withoutInput({ input: _input, messages, ...rest }: RunSpec): RunSpec {
+  const kept = messages?.filter(({ role }) => role === "system" || role === "developer") ?? [];
+  return kept.length === 0 ? rest : { ...rest, messages: kept };
+}
+
 export type RunSpecInput = z.input<typeof runSpecSchema>;
 export type PipelinePhase = z.infer<typeof pipelinePhaseSchema>;
 

@@ -24,6 +24,7 @@ const event: fc.Arbitrary<RunTransition> = fc.oneof(
     { kind: "resume" },
     { kind: "retry" },
     { kind: "requeue" },
+    { kind: "admit" },
   ),
   fc.constantFrom(...pools).map((pool): RunTransition => ({ kind: "handoff", pool })),
   fc.constantFrom(...pools).map((pool): RunTransition => ({ kind: "retry", pool })),
@@ -54,6 +55,7 @@ function step(state: RunState, to: RunTransition): RunState {
 }
 
 const EVENTS: Record<RunTransition["kind"], RunTransition> = {
+  admit: { kind: "admit" },
   claim: { kind: "claim" },
   handoff: { kind: "handoff", pool: b },
   requeue: { kind: "requeue" },
@@ -133,10 +135,33 @@ describe("a move", () => {
   });
 });
 
-test("no sequence of events breaks what every state keeps", () => {
+describe("a run that waits for its admission", () => {
+  const unadmitted: RunState = { ...FRESH, status: "queued", ticket: 0, notBefore: 500 };
+
+  test("is admitted once, with ticket 1, under the same epoch, and may start then", () => {
+    const admitted = step(unadmitted, EVENTS.admit);
+    expect(admitted).toEqual({ ...unadmitted, ticket: 1, notBefore: undefined });
+    expect(transition(admitted, EVENTS.admit).kind).toBe("refused");
+  });
+
+  test("is neither claimed nor requeued", () => {
+    for (const to of [EVENTS.claim, EVENTS.requeue]) expect(transition(unadmitted, to).kind).toBe("refused");
+  });
+
+  test("waits for it again after a resume or a retry", () => {
+    for (const [rest, back] of [
+      [EVENTS.pause, EVENTS.resume],
+      [EVENTS.cancel, EVENTS.retry],
+      [EVENTS.fail, EVENTS.retry],
+    ] as const)
+      expect(step(step(unadmitted, rest), back)).toMatchObject({ status: "queued", ticket: 0, epoch: 3 });
+  });
+});
+
+test.each([0, 1])("no sequence of events breaks what every state keeps, from ticket %i on", (ticket) => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-      let state = stateOf("queued");
+      let state: RunState = { ...FRESH, status: "queued", ticket };
       for (const to of events) {
         const result = transition(state, to);
         if (result.kind === "refused") {
@@ -154,13 +179,21 @@ test("no sequence of events breaks what every state keeps", () => {
             "queued",
           ]);
         }
+        if (to.kind === "admit") {
+          expect([state.ticket, after]).toEqual([0, { ...state, ticket: 1, notBefore: undefined }]);
+          state = after;
+          continue;
+        }
+        if (after.status === "running") expect(after.ticket).toBeGreaterThan(0);
         // R2: nothing but the pause flag moves under a claim's epoch.
         const isFlag =
           after.status === state.status &&
           (to.kind === "pause" || (to.kind === "resume" && after.status === "running"));
         expect(after.epoch).toBe(isFlag ? state.epoch : state.epoch + 1);
-        // R7: the ticket rises with each entry of the queue and at no other time; past one after a rest.
-        const step = state.status === "queued" || state.status === "running" ? 1 : 2;
+        // R7: the ticket rises with each entry of the queue and at no other time; past one after a rest. Before the
+        // admission there is no entry.
+        const rise = state.status === "queued" || state.status === "running" ? 1 : 2;
+        const step = state.ticket === 0 ? 0 : rise;
         expect(after.ticket).toBe(after.status === "queued" ? state.ticket + step : state.ticket);
         state = after;
       }

@@ -8,6 +8,9 @@
  *     failed, cancelled → queued, by retry alone (R6)
  *
  * R2: each claim, cancel, retry, resume and requeue raises the epoch. R7: each enqueue raises the ticket.
+ *
+ * A run of a batch may begin with ticket 0: it waits for its admission to the queue. Admission gives it ticket 1 and
+ * nothing else; until then it has no entry, and whatever queues it again leaves it without one.
  */
 import type { ModelId } from "./model-id.ts";
 
@@ -29,6 +32,7 @@ export function isLive(status: RunStatus): status is "queued" | "running" {
 
 export type RunState = {
   readonly epoch: number;
+  /** 0: not admitted to the queue yet. */
   readonly ticket: number;
   readonly pool: ModelId;
 } & (
@@ -39,6 +43,7 @@ export type RunState = {
 );
 
 export type RunTransition =
+  | { readonly kind: "admit" }
   | { readonly kind: "claim" }
   | { readonly kind: "handoff"; readonly pool: ModelId }
   | { readonly kind: "requeue"; readonly notBefore?: number }
@@ -78,10 +83,17 @@ type Running = Extract<RunState, { status: "running" }>;
 type Waiting = Extract<RunState, { status: "waiting" }>;
 
 function fromQueued(state: Queued, event: RunTransition): TransitionResult {
+  const isAdmitted = state.ticket > 0;
   switch (event.kind) {
+    case "admit":
+      return isAdmitted ? refused(state, event) : moved({ ...state, ticket: 1, notBefore: undefined });
     case "claim":
-      return moved({ ...fence(state), status: "running", pausing: false });
+      return isAdmitted
+        ? moved({ ...fence(state), status: "running", pausing: false })
+        : refused(state, event);
     case "requeue":
+      // It has no entry that it could have lost.
+      if (!isAdmitted) return refused(state, event);
       // A run that waits for its time keeps waiting for it.
       return enqueue(state, { notBefore: state.notBefore, ...event });
     case "pause":
@@ -130,6 +142,7 @@ function fromRunning(state: Running, event: RunTransition): TransitionResult {
     case "resume":
       return state.pausing ? moved({ ...state, pausing: false }) : refused(state, event);
     case "retry":
+    case "admit":
       return refused(state, event);
   }
 }
@@ -150,6 +163,7 @@ function fromWaiting(state: Waiting, event: RunTransition): TransitionResult {
     case "wait":
     case "succeed":
     case "retry":
+    case "admit":
       return refused(state, event);
   }
 }
@@ -160,15 +174,16 @@ function fence(state: RunState): Pick<RunState, "epoch" | "ticket" | "pool"> {
 
 /**
  * Queued anew. From waiting or terminal the ticket rises by 2: a job of ticket + 1 may have been added beside the
- * commit that ended the last claim, and would swallow the new one.
+ * commit that ended the last claim, and would swallow the new one. A run that was not admitted yet waits for that again.
  */
 function enqueue(
   state: RunState,
   to: { readonly pool?: ModelId; readonly notBefore?: number | undefined },
 ): TransitionResult {
+  const raised = state.ticket + (isLive(state.status) ? 1 : 2);
   return moved({
     epoch: state.epoch + 1,
-    ticket: state.ticket + (isLive(state.status) ? 1 : 2),
+    ticket: state.ticket === 0 ? 0 : raised,
     pool: to.pool ?? state.pool,
     status: "queued",
     notBefore: to.notBefore,

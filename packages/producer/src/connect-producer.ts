@@ -8,8 +8,10 @@ import { connectStore } from "@baton/store";
 import { Producer } from "./producer.ts";
 
 export interface ConnectOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  /** As BATON_REDIS_URL: `redis://…`, `redis-cluster://…`, `redis-sentinel://…`, or the path of a unix socket. */
   readonly url: string;
+  /** As BATON_SHARDS: how many shards a new store is to have; absent: what the store has. */
+  readonly shards?: number;
   /** How long a run is kept after its end when this producer ends it (a cancel), in days; default 7. */
   readonly retentionDays?: number;
   /** Hears of connection errors while Redis is away; commands wait for it to come back. */
@@ -24,8 +26,13 @@ const DAY_MS = 86_400_000;
 
 /** Throws `redis_unreachable` at once when nothing answers, and `redis_unfit` when it would lose runs. */
 export async function connectProducer(options: ConnectOptions): Promise<ConnectedProducer> {
-  const { url, onError = () => undefined } = options;
-  const store = await connectStore({ url, retentionMs: (options.retentionDays ?? 7) * DAY_MS, onError });
+  const { url, shards, onError = () => undefined } = options;
+  const store = await connectStore({
+    url,
+    shards,
+    retentionMs: (options.retentionDays ?? 7) * DAY_MS,
+    onError,
+  });
   const ids: IdSource = { now: () => Date.now(), random: randomPool(randomBytes) };
   return {
     producer: new Producer({ ...store, ids }),

@@ -1,4 +1,15 @@
 export type { ApprovalOptions, RejectOptions } from "./approvals.ts";
+export {
+  BatchControl,
+  type RetryBatchOptions,
+} from "./batch/batch-control.ts";
+export type { BadLine, BatchLine, SpecDefaults } from "./batch/batch-line.ts";
+export type { BatchErrorLine, BatchResultsOptions } from "./batch/batch-results.ts";
+export type { BatchStatus } from "./batch/batch-status.ts";
+export { type WireBatch, wireBatch } from "./batch/batch-wire.ts";
+export { type BatchCheck, batchIdOf, type CheckOptions, checkBatch, hashing } from "./batch/check-batch.ts";
+export { LINE_BYTES_MAX, type ReadBatchOptions, readBatchLines } from "./batch/read-batch-lines.ts";
+export type { BatchSubmission, LineConflict, SubmitBatchOptions } from "./batch/submit-batch.ts";
 export { type ConnectedProducer, type ConnectOptions, connectProducer } from "./connect-producer.ts";
 export { firstItems, userItem } from "./first-items.ts";
 export type { ForkOptions } from "./fork-run.ts";

@@ -1,35 +1,34 @@
 /**
- * The producer: submits and forks runs, watches them, waits for their results, and steers them as `RunControl` does.
- * A run is created by the ledger alone, and its queue entry is added right behind; if the producer dies between the
- * two, the reconciler adds it.
+ * The producer: submits and forks runs, watches them, waits for their results, and steers them as `RunControl` and
+ * `BatchControl` do. A run is created by the ledger alone, and its queue entry is added right behind; if the producer
+ * dies between the two, the reconciler adds it.
  */
 import {
-  BatonError,
-  type Budget,
+  formatTraceParent,
   isTerminal,
   modelsOf,
   needsOf,
-  newRunId,
   parseRunSpec,
+  parseTraceParent,
+  placeRun,
   type Run,
   type RunId,
   type RunResult,
-  type RunSpec,
-  resultOf,
   type StampedEvent,
 } from "@baton/core";
 import {
-  BATCH_ID,
-  type Batch,
   type CreateReply,
   conflictError,
   type EnqueueOptions,
   type WatchOptions,
   watchRun,
 } from "@baton/store";
+import { BatchControl } from "./batch/batch-control.ts";
+import { batchKey, checkBatchPlace } from "./batch/batch-key.ts";
 import { firstItems } from "./first-items.ts";
 import { type ForkOptions, planFork } from "./fork-run.ts";
-import { type ProducerOptions, type ResumeOptions, RunControl, timeoutMsOf } from "./run-control.ts";
+import { readResult } from "./read-result.ts";
+import { type ProducerOptions, type ResumeOptions, timeoutMsOf } from "./run-control.ts";
 
 export interface SubmitOptions {
   /**
@@ -39,6 +38,8 @@ export interface SubmitOptions {
   readonly batch?: { readonly id: string; readonly customId: string } | undefined;
   /** The same key with the same spec gives the same run; with another spec it is a `conflict` (R8). */
   readonly idempotencyKey?: string | undefined;
+  /** The submitter's trace context (W3C `traceparent`): the run's spans join its trace. One that cannot be read is left out. */
+  readonly trace?: string | undefined;
 }
 
 export interface Submitted {
@@ -47,11 +48,9 @@ export interface Submitted {
   readonly created: boolean;
 }
 
-const CUSTOM_ID_CHARS_MAX = 512;
-
 export type WaitingRun = Extract<Run, { status: "waiting" }>;
 
-export class Producer extends RunControl {
+export class Producer extends BatchControl {
   readonly #options: ProducerOptions;
 
   constructor(options: ProducerOptions) {
@@ -64,10 +63,10 @@ export class Producer extends RunControl {
     const { ledger, ids } = this.#options;
     const parsed = parseRunSpec(spec);
     const { batch } = options;
-    if (batch !== undefined) checkBatch(batch);
+    if (batch !== undefined) checkBatchPlace(batch);
     const now = ids.now();
     const delayMs = parsed.run_at === undefined ? 0 : Math.max(0, Date.parse(parsed.run_at) - now);
-    const id = newRunId(0, ids);
+    const id = placeRun({ shards: ledger.shards, key: keyOf(options) }, ids);
     const reply = await ledger.create({
       id,
       spec: parsed,
@@ -78,8 +77,9 @@ export class Producer extends RunControl {
       timeoutMs: timeoutMsOf(parsed),
       idempotencyKey: keyOf(options),
       batch,
+      trace: traceOf(options),
     });
-    return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0 });
+    return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0, progress: "new" });
   }
 
   /**
@@ -88,14 +88,14 @@ export class Producer extends RunControl {
    */
   async fork(id: RunId, options: ForkOptions & SubmitOptions & ResumeOptions = {}): Promise<Submitted> {
     const { ledger, ids } = this.#options;
-    if (options.batch !== undefined) checkBatch(options.batch);
+    if (options.batch !== undefined) checkBatchPlace(options.batch);
     const { run, spec } = await this.get(id);
     const fork = planFork(run, spec, await this.conversation(id), options, ids.now());
     const { run_at: _started, ...rest } = spec;
     const own =
       options.budget === undefined ? rest : { ...rest, budget: { ...rest.budget, ...options.budget } };
     const reply = await ledger.create({
-      id: newRunId(0, ids),
+      id: placeRun({ shards: ledger.shards, key: keyOf(options) }, ids),
       spec: own,
       items: fork.items,
       pool: fork.pool,
@@ -104,9 +104,10 @@ export class Producer extends RunControl {
       timeoutMs: timeoutMsOf(own),
       idempotencyKey: keyOf(options),
       batch: options.batch,
+      trace: traceOf(options),
       fork: { of: id, items: fork.shared, phase: fork.phase },
     });
-    return this.#submitted(reply, { delayMs: 0, priority: own.priority ?? 0 });
+    return this.#submitted(reply, { delayMs: 0, priority: own.priority ?? 0, progress: "new" });
   }
 
   async #submitted(reply: CreateReply, options: EnqueueOptions): Promise<Submitted> {
@@ -129,7 +130,7 @@ export class Producer extends RunControl {
     await using subscription = await this.#options.hub.subscribe(id);
     for (;;) {
       const { run, spec } = await this.get(id);
-      if (isTerminal(run.status) || signal.aborted) return this.#resultOf(run, spec);
+      if (isTerminal(run.status) || signal.aborted) return readResult(this.#options.ledger, run, spec);
       if (run.status === "waiting") onWait?.(run);
       await subscription.wait(signal);
     }
@@ -138,43 +139,15 @@ export class Producer extends RunControl {
   /** The result as it is now. */
   async resultNow(id: RunId): Promise<RunResult> {
     const { run, spec } = await this.get(id);
-    return this.#resultOf(run, spec);
+    return readResult(this.#options.ledger, run, spec);
   }
+}
 
-  /** What the runs of a batch spent, and their budget. */
-  async batch(id: string): Promise<Batch> {
-    checkBatch({ id, customId: "-" });
-    return this.#options.ledger.batch(id);
-  }
-
-  /** Sets the whole budget of a batch; runs that wait for it are resumed by the caller. */
-  async setBatchBudget(id: string, budget: Budget): Promise<void> {
-    checkBatch({ id, customId: "-" });
-    await this.#options.ledger.setBatchBudget(id, budget);
-  }
-
-  async #resultOf(run: Run, spec: RunSpec): Promise<RunResult> {
-    const items = await this.conversation(run.id);
-    const format = spec.response_format?.type;
-    return resultOf(run, items, { parseJson: format === "json_object" || format === "json_schema" });
-  }
+function traceOf({ trace }: SubmitOptions): string | undefined {
+  const parent = trace === undefined ? undefined : parseTraceParent(trace);
+  return parent === undefined ? undefined : formatTraceParent(parent);
 }
 
 function keyOf({ idempotencyKey, batch }: SubmitOptions): string | undefined {
-  return idempotencyKey ?? (batch === undefined ? undefined : `batch ${batch.id} ${batch.customId}`);
-}
-
-function checkBatch({ id, customId }: { readonly id: string; readonly customId: string }): void {
-  if (!BATCH_ID.test(id)) {
-    throw new BatonError(
-      "invalid_spec",
-      "a batch's id has 1 to 64 letters, digits, dots, dashes, underscores",
-    );
-  }
-  if (customId === "" || customId.length > CUSTOM_ID_CHARS_MAX) {
-    throw new BatonError(
-      "invalid_spec",
-      `a run of a batch has a custom id of 1 to ${CUSTOM_ID_CHARS_MAX} characters`,
-    );
-  }
+  return idempotencyKey ?? (batch === undefined ? undefined : batchKey(batch));
 }

@@ -18,7 +18,14 @@ import {
   type ToolCallPart,
   toBatonError,
 } from "@baton/core";
-import type { ControlReply, EventHub, Ledger, PoolQueues, RunWithSpec } from "@baton/store";
+import type {
+  ControlReply,
+  EventHub,
+  Ledger,
+  PoolQueues,
+  PoolSettingsPatch,
+  RunWithSpec,
+} from "@baton/store";
 import {
   type ApprovalOptions,
   approvalItems,
@@ -165,6 +172,11 @@ export class RunControl {
   /** Stops a pool: no phase of it starts, and those at work wait after their current turn. */
   pausePool(pool: ModelId): Promise<void> {
     return this.#options.ledger.hold(pool, { kind: "paused" });
+  }
+
+  /** Sets what bounds a pool, for all workers at once; null clears a setting. Throws `invalid_config`. */
+  setPool(pool: ModelId, patch: PoolSettingsPatch): Promise<void> {
+    return this.#options.ledger.setPool(pool, patch);
   }
 
   /** Lets a paused pool go on; also ends what a rate limit held. */

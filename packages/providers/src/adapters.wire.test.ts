@@ -53,6 +53,26 @@ describe.each([CLAUDE, GPT, LOCAL])("a call of %s", (model) => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test("tells what the answer says of the account's limits, before the reply, and also when it is refused", async () => {
+    const headers = { "x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59" };
+    const said = { kind: "rate_limit", report: { requests: { limit: 60, remaining: 59 } } };
+    await using server = await wireServer((response) => {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      sendEvents(response, whole);
+    });
+    expect((await caller(server.url, model)()).deltas[0]).toMatchObject(said);
+
+    await using full = await wireServer((response) =>
+      sendError(response, 429, { error: { type: "rate_limit_error", message: "no" } }, headers),
+    );
+    const deltas: unknown[] = [];
+    const onDelta = (delta: unknown) => deltas.push(delta);
+    expect(await failure(caller(full.url, model, { onDelta }))).toMatchObject({
+      code: "provider_rate_limited",
+    });
+    expect(deltas).toMatchObject([said]);
+  });
+
   test("ends when nothing is answered at all", async () => {
     await using server = await wireServer(() => undefined);
     const limits = { modelIdleMs: 60, modelCallMs: 10_000 };

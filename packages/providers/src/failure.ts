@@ -153,6 +153,11 @@ function answerOf(thrown: unknown): ProviderError | undefined {
   };
 }
 
+/** The headers of the answer that an SDK threw, if it was one. */
+export function headersOf(thrown: unknown): Headers | undefined {
+  return answerOf(thrown)?.headers;
+}
+
 /** Reads `{error: {…}}`, `{…}` or a bare sentence. */
 export function bodyError(body: unknown): ProviderError {
   if (typeof body === "string") return { message: body };

@@ -4,6 +4,7 @@
  */
 import {
   BatonError,
+  type ModelDelta,
   type ModelReply,
   type ModelRequest,
   type Origin,
@@ -12,7 +13,8 @@ import {
   type Usage,
 } from "@baton/core";
 import { type CallLimits, guardCall } from "./call-guard.ts";
-import { type CallContext, failureOf, protocolFailure } from "./failure.ts";
+import { type CallContext, failureOf, headersOf, protocolFailure } from "./failure.ts";
+import { rateLimitsIn } from "./rate-limit-headers.ts";
 import { readEvents, type SseEvent } from "./sse.ts";
 
 /** What an API's reader made of a stream. */
@@ -21,6 +23,7 @@ export interface ReadReply {
   readonly stopReason: StopReason;
   readonly usage: Usage;
   readonly responseId: string | undefined;
+  readonly answeredBy: string | undefined;
 }
 
 export interface StreamReader {
@@ -39,6 +42,8 @@ export interface StreamCall {
   readonly api: Origin["api"];
   readonly send: (signal: AbortSignal) => Promise<Response>;
   readonly reader: StreamReader;
+  /** Hears what the answer says of the account's limits, also when it is a refusal. */
+  readonly onDelta: (delta: ModelDelta) => void;
 }
 
 export async function streamCall(call: StreamCall): Promise<ModelReply> {
@@ -60,10 +65,17 @@ async function send(call: StreamCall, signal: AbortSignal): Promise<ReadableStre
   try {
     response = await call.send(signal);
   } catch (thrown) {
+    tellLimits(call, headersOf(thrown));
     throw failureOf(thrown, call.context);
   }
+  tellLimits(call, response.headers);
   if (response.body === null) throw protocolFailure("sent an answer without a body", call.context);
   return response.body;
+}
+
+function tellLimits(call: StreamCall, headers: Headers | undefined): void {
+  const report = headers === undefined ? undefined : rateLimitsIn(headers);
+  if (report !== undefined) call.onDelta({ kind: "rate_limit", report });
 }
 
 async function readAll(
@@ -105,6 +117,7 @@ function complete({ context, api }: StreamCall, read: ReadReply): ModelReply {
       model: context.model,
       ...(read.responseId === undefined ? {} : { responseId: read.responseId }),
     },
+    answeredBy: read.answeredBy,
   };
 }
 

@@ -1,10 +1,10 @@
 import type { Item } from "@baton/core";
-import type { Redis } from "ioredis";
 import { beforeEach, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import type { Claim } from "./claim-run.ts";
 import { runKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { dumpRedis } from "./testing/dump-redis.ts";
 import { commitOf, itemAt, running } from "./testing/make-run.ts";
 
@@ -68,7 +68,7 @@ test("a turn costs the same commands and bytes after 1,000 items as after 2 (R3)
 });
 
 /** What Redis counted while `write` went on: calls by command, scripts' own calls included, and bytes. */
-async function costOf(connection: Redis, write: () => Promise<{ kind: string }>) {
+async function costOf(connection: RedisClient, write: () => Promise<{ kind: string }>) {
   const before = await infoOf(connection);
   await connection.config("RESETSTAT");
   const { kind } = await write();
@@ -89,7 +89,7 @@ async function costOf(connection: Redis, write: () => Promise<{ kind: string }>)
   };
 }
 
-async function infoOf(connection: Redis): Promise<ReadonlyMap<string, string>> {
+async function infoOf(connection: RedisClient): Promise<ReadonlyMap<string, string>> {
   const lines = (await connection.info("all")).split(/\r?\n/);
   return new Map(
     lines.map((line): [string, string] => [

@@ -7,16 +7,17 @@
  * missing than it was then.
  */
 import type { ModelId } from "@baton/core";
-import type { Redis } from "ioredis";
 import type { PoolQueues } from "./pool-queues.ts";
-import { readBacklog } from "./registry.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { backlogOf } from "./registry.ts";
 
 const PATIENCE_MS_MIN = 5_000;
 const PATIENCE_MS_MAX = 80_000;
 
 export class BacklogWatch {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #queues: PoolQueues;
+  readonly #shard: number;
   /** Jobs that each pool lacked on the last pass. */
   #lacking: ReadonlyMap<ModelId, number> = new Map();
   /** Jobs that each pool lacked when a sweep found nothing missing. */
@@ -24,9 +25,10 @@ export class BacklogWatch {
   #patienceMs = PATIENCE_MS_MIN;
   #patientUntil = 0;
 
-  constructor(redis: Redis, queues: PoolQueues) {
+  constructor(redis: RedisClient, queues: PoolQueues, shard = 0) {
     this.#redis = redis;
     this.#queues = queues;
+    this.#shard = shard;
   }
 
   /**
@@ -34,9 +36,9 @@ export class BacklogWatch {
    * suspected already explain as many of them.
    */
   async isDeficient(now: number, suspected: number): Promise<boolean> {
-    const backlog = await readBacklog(this.#redis);
+    const backlog = await backlogOf(this.#redis, this.#shard);
     const pools = [...backlog].filter(([, runs]) => runs > 0);
-    const counts = await Promise.all(pools.map(([pool]) => this.#queues.countsOf(pool)));
+    const counts = await Promise.all(pools.map(([pool]) => this.#queues.countsOf(pool, this.#shard)));
     const lacking = new Map<ModelId, number>();
     for (const [place, [pool, runs]] of pools.entries()) {
       const found = counts[place];

@@ -1,63 +1,281 @@
 /**
- * What the runs of a batch share: an index of their own, and a budget. The hash of a batch holds `tokens` and `cost`
- * (nano-USD) as spent, `unpriced` (replies whose price was not known), and `tokens_max` and `cost_max` when it has a
- * budget. It goes when the last of its runs is gone, or after a week in which none came.
+ * What the runs of a batch share: an index of their own, a weight, a budget. The hash of a batch holds `created`, `opened`
+ * (1 when it was opened as a whole), `weight`, `run_at`, `lines` (how many runs it has when all are in), `running`;
+ * `tokens` and `cost` (nano-USD) as spent, `unpriced` (replies whose price was not known), `tokens_max` and `cost_max`
+ * when it has a budget. It goes when the last of its runs is gone, or after a week in which none came.
+ *
+ * On several shards each has a hash of its own: counters are summed, everything else is the same in all. What was spent
+ * on the others is told to each from time to time (`tokens_elsewhere`, `cost_elsewhere`), so that a budget holds for all.
  */
-import type { Budget } from "@baton/core";
-import type { Redis } from "ioredis";
-import { shardKeys } from "./keys.ts";
+import { type Budget, type ModelId, modelIdSchema, type RunId, runIdSchema } from "@baton/core";
+import { admissionKeys, shardKeys } from "./keys.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { nanoUsd } from "./run-record.ts";
 import type { RunScript } from "./scripts.ts";
 
 export interface Batch {
   readonly id: string;
+  /** By Redis' clock, in milliseconds; undefined when there is no such batch. */
+  readonly createdAt: number | undefined;
+  /** How many runs it has when all of them are in; undefined until then. */
+  readonly lines: number | undefined;
+  /** It was opened as a whole, and not all of its runs are in. */
+  readonly isOpen: boolean;
+  /** Its share of each pool, beside 1 for another batch and 1 for all runs without a batch. */
+  readonly weight: number;
+  /** None of its runs starts before, in milliseconds; undefined when they start at once. */
+  readonly runAt: number | undefined;
   readonly tokens: number;
   /** Of the replies whose price was known. */
   readonly costUsd: number;
   readonly unpricedReplies: number;
   readonly budget: Budget;
+  /** Its budget is spent: what has not begun is held back until it is raised. */
+  readonly isSpent: boolean;
 }
 
-/** How long a batch that has no run yet keeps its budget. */
+export interface OpenBatch {
+  readonly id: string;
+  readonly weight?: number | undefined;
+  readonly runAt?: number | undefined;
+  readonly budget?: Budget | undefined;
+}
+
+/** What a batch's runs are doing, by status. `admission` of the queued ones wait for their admission to a queue. */
+export interface BatchCounts {
+  readonly queued: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+}
+
+export interface BatchEndings {
+  readonly ids: readonly RunId[];
+  /** Where to go on; undefined behind the last one that has ended so far. */
+  readonly cursor: string;
+}
+
+/** How long a batch that has no run yet is kept. */
 const WITHOUT_RUNS_MS = 7 * 86_400_000;
 
 /** Letters, digits, `.`, `_` and `-`: it stands in keys and in file names. */
 export const BATCH_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
-export async function readBatch(redis: Redis, id: string): Promise<Batch> {
-  const [tokens, cost, unpriced, tokensMax, costMax] = await redis.hmget(
-    keyOf(id),
-    "tokens",
-    "cost",
-    "unpriced",
-    "tokens_max",
-    "cost_max",
-  );
-  return {
-    id,
-    tokens: Number(tokens ?? 0),
-    costUsd: Number(cost ?? 0) / 1e9,
-    unpricedReplies: Number(unpriced ?? 0),
-    budget: {
-      ...(tokensMax ? { tokens: Number(tokensMax) } : {}),
-      ...(costMax ? { usd: Number(costMax) / 1e9 } : {}),
-    },
-  };
+const FIELDS = [
+  "created",
+  "lines",
+  "weight",
+  "run_at",
+  "tokens",
+  "cost",
+  "unpriced",
+  "tokens_max",
+  "cost_max",
+  "opened",
+] as const;
+
+/** Opens a batch; one that is open already stays as it is. */
+export async function openBatch(
+  run: RunScript,
+  shards: number,
+  open: OpenBatch,
+): Promise<"opened" | "known"> {
+  const fields: string[] = ["weight", String(open.weight ?? 1)];
+  if (open.runAt !== undefined) fields.push("run_at", String(open.runAt));
+  fields.push(...budgetFields(open.budget ?? {}));
+  const replies = await onShards(shards, (shard) => callBatch(run, shard, open.id, "open", fields));
+  return replies[0]?.[0] === "opened" ? "opened" : "known";
+}
+
+/** Says that all runs of the batch are in: how many there are. */
+export async function sealBatch(run: RunScript, shards: number, id: string, lines: number): Promise<void> {
+  await onShards(shards, (shard) => callBatch(run, shard, id, "set", ["lines", String(lines)]));
+}
+
+export async function setBatchWeight(
+  run: RunScript,
+  shards: number,
+  id: string,
+  weight: number,
+): Promise<void> {
+  await onShards(shards, (shard) => callBatch(run, shard, id, "set", ["weight", String(weight)]));
 }
 
 /** Sets the whole budget; what is left out has no bound. */
-export async function setBatchBudget(run: RunScript, id: string, budget: Budget): Promise<void> {
-  await run(
-    "budget",
-    [keyOf(id), `${keyOf(id)}:runs`],
-    [
-      String(budget.tokens ?? ""),
-      budget.usd === undefined ? "" : nanoUsd(budget.usd),
-      String(WITHOUT_RUNS_MS),
-    ],
-  );
+export async function setBatchBudget(
+  run: RunScript,
+  shards: number,
+  id: string,
+  budget: Budget,
+): Promise<void> {
+  await onShards(shards, (shard) => callBatch(run, shard, id, "set", budgetFields(budget)));
 }
 
-function keyOf(id: string): string {
-  return shardKeys(0).batchPrefix + id;
+function budgetFields({ tokens, usd }: Budget): string[] {
+  return ["tokens_max", String(tokens ?? ""), "cost_max", usd === undefined ? "" : nanoUsd(usd)];
+}
+
+function callBatch(
+  run: RunScript,
+  shard: number,
+  id: string,
+  how: "open" | "set",
+  fields: readonly string[],
+) {
+  const key = keyOf(shard, id);
+  const keys = [key, `${key}:runs`, admissionKeys(shard).batches];
+  return run("batch", keys, [id, how, String(WITHOUT_RUNS_MS), ...fields]);
+}
+
+export async function readBatch(redis: RedisClient, shards: number, id: string): Promise<Batch> {
+  const parts = await onShards(shards, (shard) => redis.hmget(keyOf(shard, id), ...FIELDS));
+  const sum = (place: number): number => parts.reduce((total, part) => total + Number(part[place] ?? 0), 0);
+  const first = (place: number): number | undefined => {
+    const found = parts.map((part) => part[place]).find((value) => value !== null && value !== "");
+    return found === undefined ? undefined : Number(found);
+  };
+  const [tokens, cost, tokensMax, costMax] = [sum(4), sum(5), first(7), first(8)];
+  return {
+    id,
+    createdAt: first(0),
+    lines: first(1),
+    isOpen: first(9) !== undefined && first(1) === undefined,
+    weight: first(2) ?? 1,
+    runAt: first(3),
+    tokens,
+    costUsd: cost / 1e9,
+    unpricedReplies: sum(6),
+    budget: {
+      ...(tokensMax === undefined ? {} : { tokens: tokensMax }),
+      ...(costMax === undefined ? {} : { usd: costMax / 1e9 }),
+    },
+    isSpent: (tokensMax !== undefined && tokens >= tokensMax) || (costMax !== undefined && cost >= costMax),
+  };
+}
+
+/** Ids of batches, newest first, from place `from` on. */
+export async function listBatches(
+  redis: RedisClient,
+  shards: number,
+  page: { readonly from: number; readonly limit: number },
+): Promise<readonly string[]> {
+  const { from, limit } = page;
+  // A batch is on each shard that has a run of it, so the newest of all are among the newest of each.
+  const parts = await onShards(shards, (shard) =>
+    redis.zrevrange(admissionKeys(shard).batches, 0, from + limit - 1, "WITHSCORES"),
+  );
+  const newest = new Map<string, number>();
+  for (const part of parts) {
+    for (let place = 0; place + 1 < part.length; place += 2) {
+      const [id = "", at] = [part[place], Number(part[place + 1])];
+      newest.set(id, Math.min(at, newest.get(id) ?? at));
+    }
+  }
+  return [...newest]
+    .sort(([idA, a], [idB, b]) => b - a || idB.localeCompare(idA))
+    .slice(from, from + limit)
+    .map(([id]) => id);
+}
+
+/** How many runs of a batch there are by status. */
+export async function countBatch(redis: RedisClient, shards: number, id: string): Promise<BatchCounts> {
+  const groups = ["live", "waiting", "succeeded", "failed", "cancelled"] as const;
+  const parts = await onShards(shards, async (shard) => {
+    const key = keyOf(shard, id);
+    return Promise.all([
+      redis.hget(key, "running").then(Number),
+      ...groups.map((group) => redis.zlexcount(`${key}:runs`, `[${group}/`, `[${group}/~`)),
+    ]);
+  });
+  const sum = (place: number): number => parts.reduce((total, part) => total + (part[place] ?? 0), 0);
+  const running = Math.min(sum(0), sum(1));
+  return {
+    queued: sum(1) - running,
+    running,
+    waiting: sum(2),
+    succeeded: sum(3),
+    failed: sum(4),
+    cancelled: sum(5),
+  };
+}
+
+/** How many runs of a batch are queued or running in each pool. */
+export async function batchPools(
+  redis: RedisClient,
+  shards: number,
+  id: string,
+): Promise<ReadonlyMap<ModelId, number>> {
+  const parts = await onShards(shards, (shard) => redis.hgetall(`${keyOf(shard, id)}:pools`));
+  const pools = new Map<ModelId, number>();
+  for (const [name, count] of parts.flatMap((part) => Object.entries(part))) {
+    const pool = modelIdSchema.parse(name);
+    pools.set(pool, (pools.get(pool) ?? 0) + Number(count));
+  }
+  return new Map([...pools].filter(([, count]) => count > 0).sort());
+}
+
+/**
+ * Runs of a batch in the order in which they ended, from `cursor` on (the one that the last call gave). One that is
+ * retried comes again when it ends again.
+ */
+export async function batchEnded(
+  redis: RedisClient,
+  shards: number,
+  id: string,
+  page: { readonly cursor?: string | undefined; readonly limit: number },
+): Promise<BatchEndings> {
+  const before = parseCursor(page.cursor, shards);
+  const parts = await onShards(shards, async (shard) => {
+    const from = before[shard] ?? { at: 0, ids: [] };
+    // Those of the cursor's own millisecond are read again, and told apart by their ids.
+    const limit = page.limit + from.ids.length;
+    const flat = await redis.zrangebyscore(
+      `${keyOf(shard, id)}:ended`,
+      from.at,
+      "+inf",
+      "WITHSCORES",
+      "LIMIT",
+      0,
+      limit,
+    );
+    const ended: { readonly shard: number; readonly id: string; readonly at: number }[] = [];
+    for (let place = 0; place + 1 < flat.length; place += 2) {
+      const [member = "", at] = [flat[place], Number(flat[place + 1])];
+      if (at > from.at || !from.ids.includes(member)) ended.push({ shard, id: member, at });
+    }
+    return ended;
+  });
+  const taken = parts
+    .flat()
+    .sort((a, b) => a.at - b.at || a.id.localeCompare(b.id))
+    .slice(0, page.limit);
+  for (const { shard, id: member, at } of taken) {
+    const known = before[shard];
+    before[shard] =
+      known !== undefined && known.at === at ? { at, ids: [...known.ids, member] } : { at, ids: [member] };
+  }
+  return { ids: taken.map(({ id: member }) => runIdSchema.parse(member)), cursor: JSON.stringify(before) };
+}
+
+interface ShardCursor {
+  readonly at: number;
+  /** Those of that millisecond which were given already. */
+  readonly ids: readonly string[];
+}
+
+function parseCursor(text: string | undefined, shards: number): ShardCursor[] {
+  const start = Array.from({ length: shards }, (): ShardCursor => ({ at: 0, ids: [] }));
+  if (text === undefined) return start;
+  // It is our own text, given back.
+  return JSON.parse(text) as ShardCursor[];
+}
+
+function onShards<Value>(shards: number, ask: (shard: number) => Promise<Value>): Promise<Value[]> {
+  return Promise.all(Array.from({ length: shards }, (_, shard) => ask(shard)));
+}
+
+function keyOf(shard: number, id: string): string {
+  return shardKeys(shard).batchPrefix + id;
 }

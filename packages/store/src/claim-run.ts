@@ -10,18 +10,19 @@ import {
   type ModelId,
   type RunId,
   type RunSpec,
-  runSpecSchema,
+  storedSpecSchema,
 } from "@baton/core";
-import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { ConversationCache, KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
+import { readLog } from "./log-pack.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { type PricedUsage, parseTries, parseUsage, type Tries } from "./run-record.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
 /** The schema version that this code writes and the newest that it reads. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** A conversation of at most so many items comes with the claim; a longer one is read behind it. */
 const LOG_IN_REPLY_MAX = 64;
@@ -51,6 +52,8 @@ export interface Claimed {
   /** Milliseconds that the phase has been at work: without what it waited for people, in the queue, for a backoff. */
   readonly workedMs: number;
   readonly batch: BatchState | undefined;
+  /** The submitter's trace context. */
+  readonly trace: string | undefined;
   /** 0 when the run has none. */
   readonly priority: number;
   /** Claims of this phase so far, this one included. */
@@ -122,7 +125,7 @@ export class SpecCache {
    */
   take(id: RunId, rev: string, text: string, known: KnownSpec | undefined): RunSpec {
     if (text === "" && known !== undefined && known.rev === rev) return known.spec;
-    const spec = runSpecSchema.parse(JSON.parse(text));
+    const spec = storedSpecSchema.parse(JSON.parse(text));
     this.#specs.delete(id);
     this.#specs.set(id, { rev, spec });
     const oldest = this.#specs.keys().next().value;
@@ -138,7 +141,7 @@ export interface ClaimCaches {
 }
 
 export async function claimRun(
-  redis: Redis,
+  redis: RedisClient,
   run: RunScript,
   caches: ClaimCaches,
   options: ClaimOptions,
@@ -182,7 +185,7 @@ export async function claimRun(
 }
 
 async function readClaimed(
-  redis: Redis,
+  redis: RedisClient,
   { entry, claimId }: ClaimOptions,
   reply: ScriptReply,
   kept: KeptConversation | undefined,
@@ -206,6 +209,7 @@ async function readClaimed(
     workedMs,
     batch,
     batchFlags,
+    trace,
   ] = reply.map(String);
   const claim = { ...entry, epoch: Number(epoch), claimId };
   const read = await readWhole(async () => ({
@@ -226,6 +230,7 @@ async function readClaimed(
     phaseUsage: parseUsage(usage),
     workedMs: Number(workedMs),
     batch: readBatchState(batch ?? "", batchFlags ?? ""),
+    trace: trace === "" ? undefined : trace,
     priority: Number(priority),
     attempt: Number(attempts),
   };
@@ -251,7 +256,7 @@ async function readWhole<Value>(read: () => Promise<Value>): Promise<Value | Bat
 
 /** The conversation: as this process kept it, as it came with the reply, or read behind it. */
 async function itemsOf(
-  redis: Redis,
+  redis: RedisClient,
   runId: RunId,
   length: number,
   log: unknown,
@@ -259,7 +264,7 @@ async function itemsOf(
 ): Promise<readonly Item[]> {
   if (log === "known" && kept !== undefined) return kept.items;
   if (Array.isArray(log) && log.length === length) return readItems(runId, log.map(String));
-  return readItems(runId, await redis.lrange(runKeys(runId).log, 0, length - 1));
+  return readItems(runId, await readLog(redis, runId, 0, length - 1));
 }
 
 /** Parses log entries, and checks that each stands in the place that it names. */

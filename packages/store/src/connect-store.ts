@@ -1,25 +1,30 @@
 /** Opens the whole store on one Redis: checked first, then its connections, ledger, queues and hub, closed together. */
 import { BatonError } from "@baton/core";
-import type { Redis } from "ioredis";
 import { openBlockingConnection, openFailFastConnection, openLedgerConnection } from "./connection.ts";
 import { EventHub } from "./event-hub.ts";
 import { createLedger, type Ledger, type RetentionMs } from "./ledger.ts";
 import { PoolQueues } from "./pool-queues.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { agreeOnShards } from "./shards.ts";
 import { checkRedis, type RedisFitness } from "./startup-check.ts";
 
 export interface ConnectedStore extends AsyncDisposable {
-  readonly connection: Redis;
+  readonly connection: RedisClient;
   readonly ledger: Ledger;
   readonly queues: PoolQueues;
   readonly hub: EventHub;
   readonly fitness: RedisFitness;
+  /** How many the store has. */
+  readonly shards: number;
 }
 
 export interface ConnectStoreOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  /** `redis://…`, `redis-cluster://…`, `redis-sentinel://…`, the path of a unix socket: see redis-url.ts. */
   readonly url: string;
   /** How long a run is kept after its end, in milliseconds, for all or by how it ended; 0 for ever. */
   readonly retentionMs: number | RetentionMs;
+  /** How many shards the store is to have; absent: what it has, and 1 when it is new. */
+  readonly shards?: number | undefined;
   /** Hears of connection errors while Redis is away; commands wait for it to come back. */
   readonly onError: (error: Error) => void;
 }
@@ -28,18 +33,20 @@ export interface ConnectStoreOptions {
 export async function connectStore({
   url,
   retentionMs,
+  shards: wanted,
   onError,
 }: ConnectStoreOptions): Promise<ConnectedStore> {
-  const fitness = await fitnessOf(url);
+  const { fitness, shards } = await askFirst(url, wanted);
   const connection = openLedgerConnection({ url, onError });
-  const queues = new PoolQueues(connection, onError);
-  const hub = new EventHub(openBlockingConnection({ url, onError }));
+  const queues = new PoolQueues(connection, onError, shards);
+  const hub = new EventHub(openBlockingConnection({ url, onError }), shards);
   return {
     connection,
-    ledger: createLedger(connection, { retentionMs }),
+    ledger: createLedger(connection, { retentionMs, shards }),
     queues,
     hub,
     fitness,
+    shards,
     async [Symbol.asyncDispose]() {
       await queues.close();
       await hub.close();
@@ -48,10 +55,14 @@ export async function connectStore({
   };
 }
 
-async function fitnessOf(url: string): Promise<RedisFitness> {
+async function askFirst(
+  url: string,
+  wanted: number | undefined,
+): Promise<{ readonly fitness: RedisFitness; readonly shards: number }> {
   const probe = await openFailFastConnection({ url });
   try {
-    return await checkRedis(probe);
+    const fitness = await checkRedis(probe);
+    return { fitness, shards: await agreeOnShards(probe, wanted) };
   } catch (error) {
     if (error instanceof BatonError) throw error;
     const message = "the Redis answered, but could not be asked what it is";

@@ -1,49 +1,78 @@
 /**
- * Connections to Redis. Three kinds, because they fail differently: `ledger` commands wait for a reconnect and
- * are sent again (every script takes that, R1); `blocking` ones belong to BullMQ's readers; a `failFast` one
- * serves people, who want an error at once rather than a reply in a minute.
+ * Connections to Redis. Three kinds, because they fail differently: `ledger` commands wait for a reconnect or a
+ * failover and are sent again (every script takes that, R1); `blocking` ones belong to BullMQ's readers; a `failFast`
+ * one serves people, who want an error at once rather than a reply in a minute.
  */
 import { BatonError } from "@baton/core";
-import { Redis, type RedisOptions } from "ioredis";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import type { RedisClient } from "./redis-client.ts";
+import { describeUrl, parseRedisUrl, type RedisPlace } from "./redis-url.ts";
+import { steady } from "./steady.ts";
+
+export type { RedisClient } from "./redis-client.ts";
+export { describeUrl, parseRedisUrl, type RedisPlace } from "./redis-url.ts";
 
 const RECONNECT_MS_MAX = 1_000;
 const ANSWER_MS_MAX = 5_000;
+/** How long a primary of a cluster may be silent before it is seen that another one has its slots. */
+const SLOTS_REFRESH_MS = 5_000;
+/** What a server says that is no primary any more, or not yet. */
+const NO_PRIMARY = /^(READONLY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b/;
 
 export interface ConnectionOptions {
+  /** See redis-url.ts for its forms. */
   readonly url: string;
   /** Hears of connection errors; without it they would be thrown as unhandled `error` events. */
   readonly onError: (error: Error) => void;
 }
 
 /** For workers, reconcilers and queues: waits as long as Redis is away. */
-export function openLedgerConnection(options: ConnectionOptions): Redis {
-  return open(options, { maxRetriesPerRequest: null, enableAutoPipelining: true, enableReadyCheck: true });
+export function openLedgerConnection(options: ConnectionOptions): RedisClient {
+  return openSteady(options, { enableAutoPipelining: true, enableReadyCheck: true });
 }
 
 /** For subscriptions and blocking reads: never pipelined behind others' commands. */
-export function openBlockingConnection(options: ConnectionOptions): Redis {
-  return open(options, { maxRetriesPerRequest: null });
+export function openBlockingConnection(options: ConnectionOptions): RedisClient {
+  return openSteady(options, {});
+}
+
+function openSteady({ url, onError }: ConnectionOptions, own: RedisOptions): RedisClient {
+  const place = parseRedisUrl(url);
+  const shared = { ...own, maxRetriesPerRequest: null };
+  if (place.kind !== "cluster") {
+    // 2: the command that was refused is sent again behind the reconnect, which finds the new primary.
+    const single = openSingle(place, {
+      ...shared,
+      // A primary that hangs closes no connection; the sentinels tell that another one has its place.
+      failoverDetector: place.kind === "sentinel",
+      reconnectOnError: (error) => (NO_PRIMARY.test(error.message) ? 2 : false),
+      onError,
+    });
+    return steady(single);
+  }
+  const { enableAutoPipelining = false } = own;
+  const cluster = new Cluster(place.nodes.map(copyOf), {
+    enableAutoPipelining,
+    redisOptions: { ...place.access, ...shared, enableAutoPipelining: false },
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
+    slotsRefreshTimeout: ANSWER_MS_MAX,
+    // A failover takes as long as it takes; each try waits before the next.
+    maxRedirections: Number.MAX_SAFE_INTEGER,
+    clusterRetryStrategy: reconnectMs,
+  });
+  cluster.on("error", onError);
+  return steady(cluster);
 }
 
 /** For commands and requests of people: gives up after a short while with `redis_unreachable`. */
-export async function openFailFastConnection(options: Pick<ConnectionOptions, "url">): Promise<Redis> {
+export async function openFailFastConnection({ url }: Pick<ConnectionOptions, "url">): Promise<RedisClient> {
   // What goes wrong is thrown to the caller of each command; said twice it would be noise. While it connects, the
   // event alone has the reason: what is thrown says only that the connection is closed.
   let reason: Error | undefined;
-  const redis = open(
-    {
-      ...options,
-      onError: (error) => {
-        reason = error;
-      },
-    },
-    {
-      maxRetriesPerRequest: 1,
-      connectTimeout: 3_000,
-      lazyConnect: true,
-      enableAutoPipelining: true,
-    },
-  );
+  const onError = (error: Error): void => {
+    reason = error;
+  };
+  const redis = openHasty(parseRedisUrl(url), onError);
   try {
     await withinAnswerTime(redis.connect());
     // Whoever asks for a password says so at the first command.
@@ -51,8 +80,74 @@ export async function openFailFastConnection(options: Pick<ConnectionOptions, "u
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw unreachable(options.url, reason ?? error);
+    throw unreachable(url, reason ?? error);
   }
+}
+
+function openHasty(place: RedisPlace, onError: (error: Error) => void): RedisClient {
+  const shared = { maxRetriesPerRequest: 1, connectTimeout: 3_000 };
+  if (place.kind !== "cluster") {
+    return openSingle(place, { ...shared, lazyConnect: true, enableAutoPipelining: true, onError });
+  }
+  const cluster = new Cluster(place.nodes.map(copyOf), {
+    lazyConnect: true,
+    enableAutoPipelining: true,
+    redisOptions: { ...place.access, ...shared },
+    slotsRefreshTimeout: ANSWER_MS_MAX,
+    clusterRetryStrategy: () => null,
+  });
+  cluster.on("error", (error: Error & { readonly lastNodeError?: Error }) =>
+    onError(error.lastNodeError ?? error),
+  );
+  return cluster;
+}
+
+type SingleOptions = RedisOptions & Pick<ConnectionOptions, "onError">;
+
+function openSingle(
+  place: Exclude<RedisPlace, { kind: "cluster" }>,
+  { onError, ...own }: SingleOptions,
+): Redis {
+  const redis = new Redis({
+    ...whereOf(place),
+    ...place.access,
+    db: place.db,
+    retryStrategy: reconnectMs,
+    ...own,
+  });
+  redis.on("error", onError);
+  return redis;
+}
+
+function whereOf(place: Exclude<RedisPlace, { kind: "cluster" }>): RedisOptions {
+  switch (place.kind) {
+    case "single":
+      return place.at;
+    case "socket":
+      return { path: place.path };
+    case "sentinel": {
+      const { username, password } = place.sentinelAccess;
+      const { tls } = place.access;
+      return {
+        sentinels: place.sentinels.map(copyOf),
+        name: place.name,
+        role: "master",
+        ...(username === undefined ? {} : { sentinelUsername: username }),
+        ...(password === undefined ? {} : { sentinelPassword: password }),
+        ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+        sentinelRetryStrategy: reconnectMs,
+      };
+    }
+  }
+}
+
+function reconnectMs(attempt: number): number {
+  return Math.min(50 * attempt, RECONNECT_MS_MAX);
+}
+
+/** The client writes into what it is given. */
+function copyOf<Value extends object>(value: Value): Value {
+  return { ...value };
 }
 
 /** A server that takes the connection and says nothing, or still loads its data, would be waited for without end. */
@@ -73,23 +168,4 @@ function unreachable(url: string, error: unknown): BatonError {
     ? `the Redis at ${place} does not take the user or password that it is given: check those in BATON_REDIS_URL`
     : `no Redis answers at ${place}: start one, or set BATON_REDIS_URL to where it is`;
   return new BatonError("redis_unreachable", message, { cause: error, retry: "backoff" });
-}
-
-/**
- * A Redis URL without its password, for messages (R9). In every form that the client takes: with a scheme or
- * without, the password before the host or as a parameter, also behind the path of a socket.
- */
-export function describeUrl(url: string): string {
-  return url
-    .replace(/([?&]\w*password=)[^&#]*/gi, "$1***")
-    .replace(/^((?:rediss?:)?(?:\/\/)?[^/?#:]*:)[^/?#]*@/i, "$1***@");
-}
-
-function open(options: ConnectionOptions, redisOptions: RedisOptions): Redis {
-  const redis = new Redis(options.url, {
-    ...redisOptions,
-    retryStrategy: (attempt) => Math.min(50 * attempt, RECONNECT_MS_MAX),
-  });
-  redis.on("error", options.onError);
-  return redis;
 }

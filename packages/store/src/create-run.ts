@@ -1,5 +1,5 @@
 /** `create`: a run comes into being with its first items, or is found by its idempotency key (R8). */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import {
   BatonError,
   type Item,
@@ -8,6 +8,7 @@ import {
   type RunId,
   type RunSpec,
   runIdSchema,
+  withoutInput,
 } from "@baton/core";
 import { z } from "zod";
 import { runKeys } from "./keys.ts";
@@ -27,12 +28,17 @@ export interface CreateRun {
   readonly idempotencyKey?: string | undefined;
   /** The batch that the run belongs to, and its name in there. */
   readonly batch?: { readonly id: string; readonly customId: string } | undefined;
+  /** Waits for its admission to the pool's queue with the others of its batch: no job is added, the feeder does. */
+  readonly admit?: boolean | undefined;
+  /** The submitter's trace context, as `traceparent` has it. */
+  readonly trace?: string | undefined;
   /** The run whose conversation this one begins with: `items` are its first ones, and what is added to them. */
   readonly fork?: { readonly of: RunId; readonly items: number; readonly phase: number } | undefined;
 }
 
 export interface QueueEntry {
   readonly runId: RunId;
+  /** 0: the run waits for its admission, and has no job yet. */
   readonly ticket: number;
   readonly pool: ModelId;
 }
@@ -41,6 +47,9 @@ export type CreateReply =
   | { readonly kind: "created" | "exists"; readonly entry: QueueEntry }
   /** The same idempotency key stands for another body. */
   | { readonly kind: "conflict"; readonly runId: RunId };
+
+/** 132 bits: two specs of one key never meet by accident, and nobody gains by making them. */
+const DIGEST_CHARS = 22;
 
 const replySchema = z.union([
   z.tuple([z.enum(["created", "exists"]), runIdSchema, z.coerce.number(), modelIdSchema]),
@@ -54,7 +63,7 @@ export async function createRun(run: RunScript, create: CreateRun): Promise<Crea
     "create",
     [runKeys(create.id).run],
     [
-      spec,
+      JSON.stringify(withoutInput(create.spec)),
       create.needs.join("\n"),
       create.pool,
       String(create.spec.priority ?? 0),
@@ -65,7 +74,9 @@ export async function createRun(run: RunScript, create: CreateRun): Promise<Crea
       String(fork?.phase ?? 0),
       batch?.id ?? "",
       batch?.customId ?? "",
+      create.admit === true && batch !== undefined ? "1" : "",
       fork === undefined ? "" : `${fork.of} ${fork.items}`,
+      create.trace ?? "",
       ...create.items.map((item) => JSON.stringify(item)),
     ],
   );
@@ -90,5 +101,5 @@ export function conflictError(runId: RunId): BatonError {
 }
 
 function digest(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
+  return hash("sha256", text, "base64url").slice(0, DIGEST_CHARS);
 }

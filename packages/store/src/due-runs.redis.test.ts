@@ -77,8 +77,12 @@ test("a batch goes with the last of its runs, and not before", async () => {
   await expiredRuns(5, "b2");
   await forgetAll(look);
   expect(await ledger.redis.zrange(`${keys.batchPrefix}b1:runs`, "0", "-1")).toEqual([`live/${alive.runId}`]);
-  expect(await ledger.redis.hgetall(`${keys.batchPrefix}b1`)).toEqual({ tokens: "7" });
-  expect(await ledger.redis.exists(`${keys.batchPrefix}b2`, `${keys.batchPrefix}b2:runs`)).toBe(0);
+  const kept = await ledger.redis.hgetall(`${keys.batchPrefix}b1`);
+  expect(kept).toEqual({ tokens: "7", created: expect.any(String) });
+  expect(await ledger.redis.hgetall(`${keys.batchPrefix}b1:pools`)).toEqual({ [ALPHA]: "1" });
+  expect(await ledger.redis.exists(`${keys.batchPrefix}b1:ended`)).toBe(0);
+  expect(await ledger.redis.keys(`${keys.batchPrefix}b2*`)).toEqual([]);
+  expect(await ledger.batches({ from: 0, limit: 10 })).toEqual(["b1"]);
 });
 
 test("a run that was retried is kept, and one that has time left waits for it", async () => {

@@ -1,5 +1,5 @@
 /** What the leader does when a time has come: runs past their deadline fail, runs past their retention leave the indexes. */
-import { type RunId, runIdSchema } from "@baton/core";
+import type { RunId } from "@baton/core";
 import { type Glance, glanceRuns } from "./glance-runs.ts";
 import type { Healed } from "./heal-log.ts";
 import type { IndexAudit } from "./index-audit.ts";
@@ -7,6 +7,7 @@ import { isScriptError } from "./is-script-error.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import type { RunScript } from "./scripts.ts";
+import { runIdIn } from "./shards.ts";
 
 const DEADLINES_A_PASS_MAX = 500;
 const EXPIRIES_A_PASS_MAX = 2_000;
@@ -21,17 +22,18 @@ export async function failOverdue(
     readonly ledger: Ledger;
     readonly run: RunScript;
     readonly audit: IndexAudit;
+    readonly shard: number;
     readonly inTheWay: number;
   },
   now: number,
 ): Promise<readonly Healed[]> {
-  const { ledger, run, audit, inTheWay } = options;
-  const { deadlines } = shardKeys(0);
+  const { ledger, run, audit, shard, inTheWay } = options;
+  const { deadlines } = shardKeys(shard);
   const limit = DEADLINES_A_PASS_MAX + inTheWay;
   const members = await ledger.redis.zrangebyscore(deadlines, "-inf", now, "LIMIT", 0, limit);
   if (members.length === 0) return [];
-  const ids = members.flatMap((member) => runIdSchema.safeParse(member).data ?? []);
-  const garbage = members.filter((member) => !runIdSchema.safeParse(member).success);
+  const ids = members.flatMap((member) => runIdIn(shard, member) ?? []);
+  const garbage = members.filter((member) => runIdIn(shard, member) === undefined);
   const healed = [...(await audit.removeGarbage("deadlines", garbage))];
   const glances = await glanceRuns(run, ids);
   const replies = await Promise.all(ids.map((id, place) => failOne(ledger, id, glances[place])));
@@ -62,12 +64,15 @@ async function failOne(ledger: Ledger, runId: RunId, glance?: Glance): Promise<H
  * Takes runs whose keys have expired out of the status index and their batch's; the keys of a run expire by
  * themselves, its places in the indexes do not. Returns how many.
  */
-export async function forgetExpired(ledger: Ledger, run: RunScript, now: number): Promise<number> {
-  const { expiries } = shardKeys(0);
+export async function forgetExpired(
+  { ledger, run, shard }: { readonly ledger: Ledger; readonly run: RunScript; readonly shard: number },
+  now: number,
+): Promise<number> {
+  const { expiries } = shardKeys(shard);
   const members = await ledger.redis.zrangebyscore(expiries, "-inf", now, "LIMIT", 0, EXPIRIES_A_PASS_MAX);
   const due = members.map((member) => {
-    const [id, batch = ""] = member.split(" ");
-    return { member, id: runIdSchema.safeParse(id).data, batch };
+    const [id = "", batch = ""] = member.split(" ");
+    return { member, id: runIdIn(shard, id), batch };
   });
   const garbage = due.filter(({ id }) => id === undefined).map(({ member }) => member);
   if (garbage.length > 0) await ledger.redis.zrem(expiries, ...garbage);

@@ -7,7 +7,7 @@ import { DelayedError, type Processor } from "bullmq";
 import { beforeEach, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { until } from "../../../test/support/until.ts";
-import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
+import { admissionKeys, reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import type { PhaseJobData } from "./pool-queues.ts";
 import { defineScripts, scriptNames } from "./scripts.ts";
@@ -134,8 +134,17 @@ test("after a script flush every script works again", async () => {
     audit: () => run("audit", [key], ["repair", ""]),
     recount: () => run("recount", [shardKeys(0).backlog], [BETA, "7", "0"]),
     forget: () => run("forget", [key], [""]),
-    budget: () => ledger.setBatchBudget("nightly", { tokens: 1 }),
+    batch: () => ledger.setBatchBudget("nightly", { tokens: 1 }),
     hold: () => ledger.hold(BETA, { kind: "for", ms: 1 }),
+    feed: () => run("feed", [admissionKeys(0).admission], [BETA, "8", "0", "10", ""]),
+    settings: () => ledger.setPool(BETA, { rpm: 1 }),
+    reserve: () => ledger.reserve(BOOKING),
+    late: () => ledger.moveCall(BOOKING),
+    lease: () => ledger.renewCalls("a", 1, ["c"]),
+    settle: () => ledger.settle({ ...BOOKING, amounts: undefined }),
+    learn: () => ledger.learnLimits({ ...BOOKING, report: {} }),
+    cut: () => ledger.cutLimits("a", 1_000),
+    headroom: () => ledger.limits(1_000),
     pause: () => ledger.pause(other.runId, newOp()),
     resume: () => ledger.resume(other.runId, newOp()),
     claim: () => claimEntry(ledger, other),
@@ -158,4 +167,11 @@ test("after a script flush every script works again", async () => {
   expect((await ledger.read(other.runId))?.run).toMatchObject({ status: "running" });
 });
 
+const BOOKING = {
+  ...{ account: "a", model: "m", call: "c", windowMs: 1_000, bookMs: 0, leaseMs: 1_000 },
+  amounts: { requests: 1, tokens: 1, inputTokens: 1, outputTokens: 0 },
+  accountLimits: { requests: 1 },
+  concurrent: undefined,
+  poolLimits: {},
+};
 const names = scriptNames();

@@ -10,18 +10,20 @@
  * has moved during the round.
  */
 import type { ModelId, RunId } from "@baton/core";
-import { jobIdOf, runIdSchema } from "@baton/core";
-import type { Redis } from "ioredis";
+import { jobIdOf } from "@baton/core";
 import { glanceRuns, type LiveRun } from "./glance-runs.ts";
 import { shardKeys } from "./keys.ts";
 import { JOB_IDS_MAX, type PoolQueues } from "./pool-queues.ts";
-import { readBacklog } from "./registry.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { backlogOf } from "./registry.ts";
 import type { RunScript } from "./scripts.ts";
+import { runIdIn } from "./shards.ts";
 
 export interface EntryRoundOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly run: RunScript;
   readonly queues: PoolQueues;
+  readonly shard?: number;
   /** Redis' time. */
   readonly now: number;
   readonly exact: boolean;
@@ -51,7 +53,8 @@ const FUTURE_MS = 60_000;
 
 export class EntryRound {
   readonly #options: EntryRoundOptions;
-  readonly #live = shardKeys(0).live;
+  readonly #shard: number;
+  readonly #live: string;
   /** In an exact round the ids of jobs, in a quick one those of their runs. */
   readonly #there = new Set<string>();
   /** Pools whose jobs are still to be read, the page that comes next first. */
@@ -66,6 +69,8 @@ export class EntryRound {
 
   constructor(options: EntryRoundOptions) {
     this.#options = options;
+    this.#shard = options.shard ?? 0;
+    this.#live = shardKeys(this.#shard).live;
   }
 
   get isExact(): boolean {
@@ -95,7 +100,7 @@ export class EntryRound {
     const [size, newer, backlog] = await Promise.all([
       redis.zcard(this.#live),
       redis.zcount(this.#live, `(${now}`, "+inf"),
-      readBacklog(redis),
+      backlogOf(redis, this.#shard),
     ]);
     if (size !== this.#sizeBefore || newer > 0) return [];
     const pools = new Set([...backlog.keys(), ...this.#counts.keys()]);
@@ -108,7 +113,7 @@ export class EntryRound {
   }
 
   async #begin() {
-    this.#backlogBefore = await readBacklog(this.#options.redis);
+    this.#backlogBefore = await backlogOf(this.#options.redis, this.#shard);
     this.#sizeBefore = await this.#options.redis.zcard(this.#live);
     // A run of any other pool counts as missing here, and is looked at by itself before it is suspected.
     return [...this.#backlogBefore].flatMap(([pool, runs]) => (runs > 0 ? [{ pool, page: 0 }] : []));
@@ -118,7 +123,7 @@ export class EntryRound {
   async #readJobs(unread: { readonly pool: ModelId; readonly page: number }[]): Promise<number> {
     const next = unread.pop();
     if (next === undefined) return 1;
-    const ids = await this.#options.queues.jobIds(next.pool, next.page);
+    const ids = await this.#options.queues.jobIds(next.pool, next.page, this.#shard);
     const { exact } = this.#options;
     for (const id of ids) this.#there.add(exact ? id : id.slice(0, id.lastIndexOf("-")));
     if (this.#there.size > JOB_IDS_MAX) this.#tooLong.add(next.pool);
@@ -150,9 +155,9 @@ export class EntryRound {
     const ids: RunId[] = [];
     for (const member of page) {
       if (!exact && this.#there.has(member)) continue;
-      const id = runIdSchema.safeParse(member);
-      if (id.success) ids.push(id.data);
-      else found.garbage.push(member);
+      const id = runIdIn(this.#shard, member);
+      if (id === undefined) found.garbage.push(member);
+      else ids.push(id);
     }
     await this.#compare(ids, found);
   }
@@ -181,7 +186,7 @@ export class EntryRound {
       const id = ids[place];
       if (id === undefined) continue;
       if (glance.kind === "corrupt") found.corrupt.push(id);
-      else if (glance.kind !== "live") found.misplaced.push(id);
+      else if (glance.kind !== "live" || glance.run.ticket === 0) found.misplaced.push(id);
       else {
         const { pool, ticket } = glance.run;
         this.#counts.set(pool, (this.#counts.get(pool) ?? 0) + 1);

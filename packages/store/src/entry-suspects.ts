@@ -119,7 +119,9 @@ export class EntrySuspects {
       const reply = await ledger.requeue(runId, newOperationId(ids), run);
       if (reply.kind !== "done" || reply.entry === undefined) return undefined;
       const delayMs = Math.max(0, (run.notBefore ?? 0) - now);
-      await queues.enqueue(reply.entry, { delayMs, priority: run.priority });
+      // With its first ticket it cannot have begun.
+      const progress = run.ticket === 1 && run.status === "queued" ? "new" : "begun";
+      await queues.enqueue(reply.entry, { delayMs, priority: run.priority, progress });
       return { what: run.status === "queued" ? "entry_missing" : "claim_lost", runId, pool };
     } catch (error) {
       if (isScriptError(error)) return { what: "corrupt", runId, pool, detail: error.message.slice(0, 200) };

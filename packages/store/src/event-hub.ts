@@ -3,18 +3,20 @@
  * hint on the channel of that stream's name; a hint may be lost, so waiters also look every few seconds.
  */
 import type { RunId } from "@baton/core";
-import type { Redis } from "ioredis";
-import { runKeys, shardKeys } from "./keys.ts";
+import { runKeys, type ShardKeys, shardKeys } from "./keys.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 const LOOK_ANYWAY_MS = 5_000;
 
 export class EventHub {
-  readonly #subscriber: Redis;
+  readonly #subscriber: RedisClient;
+  readonly #shards: readonly ShardKeys[];
   readonly #waiters = new Map<string, Set<() => void>>();
 
   /** `subscriber` must be a connection of its own; the hub closes it. */
-  constructor(subscriber: Redis) {
+  constructor(subscriber: RedisClient, shards = 1) {
     this.#subscriber = subscriber;
+    this.#shards = Array.from({ length: shards }, (_, shard) => shardKeys(shard));
     subscriber.on("message", (channel: string) => this.#wake(channel));
     // After a reconnect hints may have been lost: everybody looks.
     subscriber.on("ready", () => {
@@ -27,25 +29,29 @@ export class EventHub {
    * between), after a few seconds, or when `signal` aborts.
    */
   subscribe(id: RunId): Promise<HintSubscription> {
-    return this.#subscribe(runKeys(id).events);
+    return this.#subscribe([runKeys(id).events]);
   }
 
   /** Subscribes to new pools; waits as for a run. */
   subscribePools(): Promise<HintSubscription> {
-    return this.#subscribe(shardKeys(0).pools);
+    return this.#subscribe(this.#shards.map(({ pools }) => pools));
   }
 
   /** Subscribes to changes that workers must follow at once; waits as for a run. */
   subscribeControl(): Promise<HintSubscription> {
-    return this.#subscribe(shardKeys(0).control);
+    return this.#subscribe(this.#shards.map(({ control }) => control));
   }
 
-  async #subscribe(channel: string): Promise<HintSubscription> {
-    const subscription = new HintSubscription(() => this.#leave(channel, subscription.wake));
-    const waiters = this.#waiters.get(channel) ?? new Set();
-    waiters.add(subscription.wake);
-    this.#waiters.set(channel, waiters);
-    if (waiters.size === 1) await this.#subscriber.subscribe(channel);
+  async #subscribe(channels: readonly string[]): Promise<HintSubscription> {
+    const subscription = new HintSubscription(() => this.#leave(channels, subscription.wake));
+    const first: string[] = [];
+    for (const channel of channels) {
+      const waiters = this.#waiters.get(channel) ?? new Set();
+      waiters.add(subscription.wake);
+      this.#waiters.set(channel, waiters);
+      if (waiters.size === 1) first.push(channel);
+    }
+    if (first.length > 0) await this.#subscriber.subscribe(...first);
     return subscription;
   }
 
@@ -59,13 +65,13 @@ export class EventHub {
     for (const wake of this.#waiters.get(channel) ?? []) wake();
   }
 
-  async #leave(channel: string, wake: () => void): Promise<void> {
-    const waiters = this.#waiters.get(channel);
-    if (waiters === undefined) return;
-    waiters.delete(wake);
-    if (waiters.size > 0) return;
-    this.#waiters.delete(channel);
-    if (this.#subscriber.status === "ready") await this.#subscriber.unsubscribe(channel);
+  async #leave(channels: readonly string[], wake: () => void): Promise<void> {
+    const left = channels.filter((channel) => {
+      const waiters = this.#waiters.get(channel);
+      return waiters?.delete(wake) === true && waiters.size === 0;
+    });
+    for (const channel of left) this.#waiters.delete(channel);
+    if (left.length > 0 && this.#subscriber.status === "ready") await this.#subscriber.unsubscribe(...left);
   }
 }
 

@@ -64,7 +64,7 @@ function isStatus(value: unknown): value is RunStatus {
 }
 
 function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value > 0;
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 /** Names of pools come again and again, and a pattern match for each would be a good part of a glance. */

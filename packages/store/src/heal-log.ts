@@ -3,9 +3,10 @@
  * last pass was. It is written by the leader and read by anybody.
  */
 import { type ModelId, modelIdSchema, type RunId, runIdSchema } from "@baton/core";
-import type { Redis } from "ioredis";
 import { z } from "zod";
 import { reconcilerKeys } from "./keys.ts";
+import { type RedisClient, timeAt } from "./redis-client.ts";
+import { onShards } from "./shards.ts";
 
 const HEAL_KINDS = ["entry_missing", "claim_lost", "deadline", "index", "backlog", "corrupt"] as const;
 
@@ -50,8 +51,13 @@ export interface PassNote {
   readonly ms: number;
 }
 
-export async function writePass(redis: Redis, note: PassNote, healed: readonly Healed[]): Promise<void> {
-  const keys = reconcilerKeys(0);
+export async function writePass(
+  redis: RedisClient,
+  note: PassNote,
+  healed: readonly Healed[],
+  shard = 0,
+): Promise<void> {
+  const keys = reconcilerKeys(shard);
   const counts = new Map<HealKind, number>();
   for (const { what } of healed) counts.set(what, (counts.get(what) ?? 0) + 1);
   await Promise.all([
@@ -86,16 +92,38 @@ const healSchema = z.object({
 });
 const countsSchema = z.partialRecord(z.enum(HEAL_KINDS), z.coerce.number());
 
-export async function readHealth(redis: Redis, options: { readonly latest?: number } = {}): Promise<Health> {
-  const keys = reconcilerKeys(0);
-  const [leader, pass, counts, entries, [seconds = 0, micros = 0]] = await Promise.all([
+/** Of all shards together: the pass is the oldest of their last ones, and somebody leads when each shard is led. */
+export async function readHealth(
+  redis: RedisClient,
+  options: { readonly latest?: number; readonly shards?: number } = {},
+): Promise<Health> {
+  const { latest = 20, shards = 1 } = options;
+  const parts = await onShards(shards, (shard) => healthOf(redis, shard, latest));
+  const worst = parts.toSorted((a, b) => staleness(b) - staleness(a))[0];
+  const healed: Partial<Record<HealKind, number>> = {};
+  for (const part of parts) {
+    for (const what of HEAL_KINDS) {
+      const count = part.healed[what];
+      if (count !== undefined) healed[what] = (healed[what] ?? 0) + count;
+    }
+  }
+  const heals = parts.flatMap((part) => part.latest).toSorted((a, b) => b.at - a.at);
+  return { leader: worst?.leader, lastPass: worst?.lastPass, healed, latest: heals.slice(0, latest) };
+}
+
+function staleness({ leader, lastPass }: Health): number {
+  return leader === undefined ? Number.POSITIVE_INFINITY : (lastPass?.agoMs ?? Number.MAX_VALUE);
+}
+
+async function healthOf(redis: RedisClient, shard: number, latest: number): Promise<Health> {
+  const keys = reconcilerKeys(shard);
+  const [leader, pass, counts, entries, now] = await Promise.all([
     redis.get(keys.leader),
     redis.hgetall(keys.reconciler),
     redis.hgetall(keys.healed),
-    redis.xrevrange(keys.heals, "+", "-", "COUNT", options.latest ?? 20),
-    redis.time(),
+    redis.xrevrange(keys.heals, "+", "-", "COUNT", latest),
+    timeAt(redis, keys.leader),
   ]);
-  const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
   const at = Number(pass.at);
   return {
     leader: leader === null ? undefined : { id: leader, host: pass.id === leader ? pass.host : undefined },

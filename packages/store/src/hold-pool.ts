@@ -3,8 +3,8 @@
  * for a time because a provider said that it is asked too much. Workers hear of it by their beat, at once.
  */
 import { BatonError, type ModelId, modelIdSchema } from "@baton/core";
-import type { Redis } from "ioredis";
 import { shardKeys } from "./keys.ts";
+import { type RedisClient, timeAt } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
 
 /** A time never shortens a hold that is there, and never ends a pause. */
@@ -21,12 +21,9 @@ export async function releasePool(run: RunScript, pool: ModelId): Promise<void> 
 }
 
 /** Milliseconds for which each held pool is held; a paused one for ever. */
-export async function readHolds(redis: Redis): Promise<ReadonlyMap<ModelId, number>> {
-  const [[seconds = 0, micros = 0], entries] = await Promise.all([
-    redis.time(),
-    redis.hgetall(shardKeys(0).holds),
-  ]);
-  const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+export async function readHolds(redis: RedisClient): Promise<ReadonlyMap<ModelId, number>> {
+  const key = shardKeys(0).holds;
+  const [now, entries] = await Promise.all([timeAt(redis, key), redis.hgetall(key)]);
   const held = Object.entries(entries).flatMap(([pool, until]) =>
     until === "paused" ? [pool, until] : [pool, String(Number(until) - now)],
   );

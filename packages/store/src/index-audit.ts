@@ -5,12 +5,13 @@
  * one moment; the record is the truth. Nothing is ever out of step while all goes well, so this heals what was lost or
  * changed outside of the scripts.
  */
-import { type RunId, runIdSchema } from "@baton/core";
-import type { Redis } from "ioredis";
+import type { RunId } from "@baton/core";
 import { z } from "zod";
 import type { Healed } from "./heal-log.ts";
 import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
+import { type RedisClient, serverOf } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
+import { runIdIn } from "./shards.ts";
 
 /** Keys that one SCAN visits; of five or six keys one is the record of a run. */
 const KEYS_A_STEP = 400;
@@ -29,8 +30,9 @@ const WALKS: readonly Walk[] = ["records", "status", "records", "running", "reco
 const foundSchema = z.array(z.tuple([z.number()], z.string()));
 
 export class IndexAudit {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #run: RunScript;
+  readonly #shard: number;
   readonly #cursors = new Map<Walk, string>();
   readonly #restsUntil = new Map<Walk, number>();
   #turn = 0;
@@ -41,9 +43,10 @@ export class IndexAudit {
   #lastCleanWalk = 0;
   #foundFault = false;
 
-  constructor(redis: Redis, run: RunScript) {
+  constructor(redis: RedisClient, run: RunScript, shard = 0) {
     this.#redis = redis;
     this.#run = run;
+    this.#shard = shard;
   }
 
   /** A walk along the records begins soon and goes faster; returns its number. */
@@ -65,11 +68,11 @@ export class IndexAudit {
     if (!this.#hurries && now < (this.#restsUntil.get(walk) ?? 0)) return [];
     const cursor = this.#cursors.get(walk) ?? "0";
     if (walk === "records") return this.#walkRecords(cursor, now);
-    const index = shardKeys(0)[walk];
+    const index = shardKeys(this.#shard)[walk];
     const [next, page] = await this.#redis.zscan(index, cursor, "COUNT", MEMBERS_A_STEP);
     this.#wentTo(walk, next, now);
     const members = page.filter((_, place) => place % 2 === 0);
-    const garbage = members.filter((member) => !runIdSchema.safeParse(idOf(member)).success);
+    const garbage = members.filter((member) => runIdIn(this.#shard, idOf(member)) === undefined);
     return [...(await this.repair(members)), ...(await this.removeGarbage(walk, garbage))];
   }
 
@@ -78,7 +81,7 @@ export class IndexAudit {
    * index; what is neither is left out.
    */
   async repair(members: readonly string[]): Promise<readonly Healed[]> {
-    const known = members.filter((member) => runIdSchema.safeParse(idOf(member)).success);
+    const known = members.filter((member) => runIdIn(this.#shard, idOf(member)) !== undefined);
     const healed: Healed[] = [];
     for (let from = 0; from < known.length; from += AT_ONCE) {
       healed.push(...(await this.#audit(known.slice(from, from + AT_ONCE))));
@@ -92,7 +95,7 @@ export class IndexAudit {
     members: readonly string[],
   ): Promise<readonly Healed[]> {
     if (members.length === 0) return [];
-    await this.#redis.zrem(shardKeys(0)[index], ...members);
+    await this.#redis.zrem(shardKeys(this.#shard)[index], ...members);
     return members.map((member) => ({
       what: "index",
       detail: `${index}: no run id: ${member.slice(0, 60)}`,
@@ -104,9 +107,12 @@ export class IndexAudit {
       this.#walksBegun += 1;
       this.#foundFault = false;
     }
-    const { runPattern } = reconcilerKeys(0);
+    const { runPattern, leader } = reconcilerKeys(this.#shard);
     const count = KEYS_A_STEP * (this.#hurries ? HURRY : 1);
-    const [next, keys] = await this.#redis.scan(cursor, "MATCH", runPattern, "COUNT", count);
+    // Of a cluster it is the server that has this shard. A cursor of another one (a failover came between) goes on at any
+    // place of its keys, so that some are met in the next walk only.
+    const server = serverOf(this.#redis, leader);
+    const [next, keys] = await server.scan(cursor, "MATCH", runPattern, "COUNT", count);
     const healed = await this.repair(keys.map((key) => key.slice(key.lastIndexOf(":") + 1)));
     this.#wentTo("records", next, now);
     if (healed.some(({ what }) => what === "index")) this.#foundFault = true;

@@ -1,4 +1,18 @@
-export { BATCH_ID, type Batch } from "./batches.ts";
+export {
+  type Amounts,
+  type BucketUse,
+  DIMENSIONS,
+  type Dimension,
+  type DimensionLimits,
+  type DimensionUse,
+  LIMIT_WINDOW_MS,
+  type Reserve,
+  type ReserveReply,
+  type Settle,
+} from "./account-limits.ts";
+export { BatchBudgets } from "./batch-budgets.ts";
+export { BATCH_GROUPS, type BatchGroup, type BatchPage, type BatchPageOptions } from "./batch-page.ts";
+export { BATCH_ID, type Batch, type BatchCounts, type BatchEndings, type OpenBatch } from "./batches.ts";
 export type { BeatReply, LostClaim, WorkerBeat } from "./beat.ts";
 export type { BatchState, Claim, Claimed, ClaimReply } from "./claim-run.ts";
 export { SCHEMA_VERSION } from "./claim-run.ts";
@@ -7,15 +21,22 @@ export * from "./connection.ts";
 export type { Answer, ControlReply, Retry, Seen } from "./control-run.ts";
 export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";
 export { EventHub, HintSubscription } from "./event-hub.ts";
+export { Feeder, type FeederOptions, type FeedReport, readAdmission } from "./feeder.ts";
 export { type Heal, type Healed, type HealKind, type Health, readHealth } from "./heal-log.ts";
 export type { Hold } from "./hold-pool.ts";
 export { queueNameOf, runKeys, shardKeys } from "./keys.ts";
 export * from "./ledger.ts";
+export { unpackLog } from "./log-pack.ts";
+export { type LoadSource, type PoolLoad, readPoolLoad } from "./pool-load.ts";
 export * from "./pool-queues.ts";
+export type { PoolSettings, PoolSettingsPatch, SettingsRevision } from "./pool-settings.ts";
+export { poolSettingsSchema } from "./pool-settings.ts";
 export type { ListPage, RunGlance, RunWithSpec } from "./read-run.ts";
 export * from "./reconciler.ts";
+export { type RedisClient, timeAt } from "./redis-client.ts";
 export * from "./registry.ts";
 export { addCosts, type PricedUsage, type Tries } from "./run-record.ts";
+export { onShards, readShards } from "./shards.ts";
 export { checkRedis, type RedisFitness } from "./startup-check.ts";
 export { type WatchOptions, type WatchSource, watchRun } from "./watch-run.ts";
 export type {

@@ -1,7 +1,18 @@
 import { modelIdSchema, newRunId } from "@baton/core";
 import { expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
-import { luaKeys, queueNameOf, runKeys, shardKeys } from "./keys.ts";
+import {
+  admissionKeys,
+  limitKeys,
+  limitsKey,
+  luaKeys,
+  queueNameOf,
+  reconcilerKeys,
+  runKeys,
+  settingsKey,
+  shardKeys,
+  shardsKey,
+} from "./keys.ts";
 import { systemIds } from "./testing/make-run.ts";
 
 const redis = useRedis();
@@ -10,21 +21,45 @@ test.each([0, 7])(
   "a script finds the keys of a run and its shard (%i) from the key of the run",
   async (shard) => {
     const id = newRunId(shard, systemIds);
-    const script = `${luaKeys()}return cjson.encode(keys_of(KEYS[1]))`;
+    const script = `${luaKeys()}
+      local keys = keys_of(KEYS[1])
+      return cjson.encode({ keys, admission_of(keys.tag) })`;
     const reply = await redis.connect().eval(script, 1, runKeys(id).run);
-    const shared = Object.entries(shardKeys(shard)).map(([name, key]) => [
-      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      key,
+    const tag = shard === 0 ? "{baton}" : `{baton-${shard}}`;
+    expect(JSON.parse(String(reply))).toEqual([
+      { id, tag, ...runKeys(id), ...inLua(shardKeys(shard)) },
+      inLua(admissionKeys(shard)),
     ]);
-    expect(JSON.parse(String(reply))).toEqual({ id, ...runKeys(id), ...Object.fromEntries(shared) });
   },
 );
 
+/** Names as the Lua functions have them. */
+function inLua(keys: object): object {
+  const named = Object.entries(keys).map(([name, key]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    key,
+  ]);
+  return Object.fromEntries(named);
+}
+
 test("all keys of a shard have one hash tag, so that a script touches one slot of a cluster", () => {
   for (const shard of [0, 7]) {
-    const keys = [...Object.values(shardKeys(shard)), ...Object.values(runKeys(newRunId(shard, systemIds)))];
+    const tables = [shardKeys(shard), admissionKeys(shard), reconcilerKeys(shard)];
+    const keys = [...tables, runKeys(newRunId(shard, systemIds))].flatMap((table) => Object.values(table));
     expect(new Set(keys.map((key) => /^\{[^}]+\}/.exec(key)?.[0])).size).toBe(1);
   }
+});
+
+test("what belongs to the whole store lies in shard 0, and no two keys of a shard are one", () => {
+  for (const key of [shardsKey(), settingsKey(), limitsKey(), limitKeys("a").bucket, limitKeys("a").calls])
+    expect(key).toMatch(/^\{baton\}:/);
+  const own = [shardsKey(), settingsKey(), limitsKey(), limitKeys("").bucket, limitKeys("").calls];
+  const tables = [shardKeys(0), reconcilerKeys(0)].flatMap((table) => Object.values(table));
+  // The prefixes of runs and batches are there to be read from feed.lua too.
+  const { batchPrefix, ...admission } = admissionKeys(0);
+  expect(batchPrefix).toBe(shardKeys(0).batchPrefix);
+  const all = [...tables, ...own, ...Object.values(admission)];
+  expect(new Set(all).size).toBe(all.length);
 });
 
 test("a queue name holds no colon, and no two pools share one", () => {

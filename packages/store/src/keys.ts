@@ -20,14 +20,29 @@
  * | expiries             | zset   | `<run id>` or `<run id> <batch>` of ended runs, by the time at which their keys go |
  * | batch:<id>           | hash   | what the runs of a batch spent, and its budget, see batches.ts |
  * | batch:<id>:runs      | zset   | the same as `status`, of one batch |
+ * | batch:<id>:ended     | zset   | its ended runs, by the time of their end |
+ * | batch:<id>:pools     | hash   | pool → how many of its runs are queued or running there |
+ * | batches              | zset   | ids of batches, by the time at which they were opened |
+ * | admission            | hash   | pool → how many runs wait for their admission to its queue |
+ * | admit:<pool>:<batch> | zset   | those of one batch, by priority, then in the order of their ids |
+ * | flows:<pool>         | zset   | batches that have such runs, or had a moment ago, by the virtual time of their next one, see feed.lua |
+ * | fair:<pool>          | hash   | the virtual clock of the pool's flows, see feed.lua |
+ * | fed:<pool>           | set    | runs that were admitted to the queue and have not begun |
+ * | begun                | hash   | pool → how many runs have ever begun there that needed no admission |
+ * | later                | zset   | runs that wait for their time before their admission, by that time |
  * | holds                | hash   | pool → `paused`, or the time until which a rate limit holds it |
+ * | limit:<account>      | hash   | what is asked of a provider's account; `limit:<account>/<model>` of a model of it; see account-limits.ts |
+ * | limit-calls:<account> | zset  | its calls under way, by the time until which they are believed to be |
+ * | limits               | zset   | names of these buckets |
+ * | settings             | hash   | `<pool> <name>` → a live setting; `rev`, see pool-settings.ts; in shard 0 alone |
  * | control              |        | a channel: claims or holds may have changed, look now |
  * | feed                 | stream | status changes of all runs, capped |
  * | leader               | string | who reconciles, with the lease as its time to live |
  * | reconciler           | hash   | the last pass: `id`, `host`, `at`, `ms` |
  * | healed               | hash   | what → how often it was healed |
  * | heals                | stream | the last 1,000 heals |
- * | workers              | hash   | worker id → time and JSON of its last beat |
+ * | workers              | hash   | worker id → time and JSON of its last beat; in shard 0 alone, as are `holds` |
+ * | shards               | string | how many shards the store has, fixed when it is made; in shard 0 alone |
  * | q:…                  |        | BullMQ's own |
  */
 import { type ModelId, type RunId, shardOf } from "@baton/core";
@@ -108,13 +123,39 @@ export function luaKeys(): string {
   const shared = Object.entries(shardKeys(0)).map(([name, key]) => {
     return `${snakeCase(name)} = tag .. '${key.slice(tagOf(0).length)}'`;
   });
+  const admission = Object.entries(admissionKeys(0)).map(([name, key]) => {
+    return `${snakeCase(name)} = tag .. '${key.slice(tagOf(0).length)}'`;
+  });
   return [
     "local function keys_of(run_key)",
     "  local tag, id = string.match(run_key, '^({[^}]+}):run:(.+)$')",
-    `  return { id = id, ${[...own, ...shared].join(", ")} }`,
+    `  return { id = id, tag = tag, ${[...own, ...shared].join(", ")} }`,
+    "end",
+    "local function admission_of(tag)",
+    `  return { ${admission.join(", ")} }`,
     "end",
     "",
   ].join("\n");
+}
+
+/**
+ * What admission alone uses: apart, because `keys_of` is on the hot path of every other script. Their Lua function is
+ * `admission_of(tag)`.
+ */
+export function admissionKeys(shard: number) {
+  const tag = tagOf(shard);
+  return {
+    admission: `${tag}:admission`,
+    admitPrefix: `${tag}:admit:`,
+    flowsPrefix: `${tag}:flows:`,
+    fairPrefix: `${tag}:fair:`,
+    fedPrefix: `${tag}:fed:`,
+    begun: `${tag}:begun`,
+    later: `${tag}:later`,
+    batches: `${tag}:batches`,
+    runPrefix: `${tag}:run:`,
+    batchPrefix: `${tag}:batch:`,
+  };
 }
 
 function snakeCase(name: string): string {
@@ -132,6 +173,29 @@ export function reconcilerKeys(shard: number) {
     /** A glob of the records of all runs, and of no other key. */
     runPattern: `${tag}:run:r_${shard}_${"?".repeat(26)}`,
   };
+}
+
+/** How many shards the store has. */
+export function shardsKey(): string {
+  return `${tagOf(0)}:shards`;
+}
+
+/** Live settings of pools: of the whole store, so in shard 0 alone. */
+export function settingsKey(): string {
+  return `${tagOf(0)}:settings`;
+}
+
+/**
+ * The bucket of a provider's account, `<account>`, or of a model of it, `<account>/<model>`: what was asked of it. They
+ * belong to the whole store, so they lie in shard 0, all of them.
+ */
+export function limitKeys(bucket: string) {
+  return { bucket: `${tagOf(0)}:limit:${bucket}`, calls: `${tagOf(0)}:limit-calls:${bucket}` };
+}
+
+/** Names of the buckets, by the time at which something was last asked of them. */
+export function limitsKey(): string {
+  return `${tagOf(0)}:limits`;
 }
 
 /** BullMQ refuses colons in queue names and some model ids hold them, so `%` and `:` are percent-encoded. */

@@ -21,11 +21,14 @@ const replySchema = z.tuple([z.enum(["leads", "follows", "released"]), z.coerce.
 export class Leader {
   readonly #run: RunScript;
   readonly #holder: string;
+  readonly #key: string;
   #leads = false;
 
-  constructor(run: RunScript, holder: string) {
+  /** Each shard has a leader of its own. */
+  constructor(run: RunScript, holder: string, shard = 0) {
     this.#run = run;
     this.#holder = holder;
+    this.#key = reconcilerKeys(shard).leader;
   }
 
   /** Takes the lead or keeps it, unless another process has it. */
@@ -43,8 +46,6 @@ export class Leader {
   }
 
   async #call(leaseMs: number) {
-    return replySchema.parse(
-      await this.#run("lead", [reconcilerKeys(0).leader], [this.#holder, String(leaseMs)]),
-    );
+    return replySchema.parse(await this.#run("lead", [this.#key], [this.#holder, String(leaseMs)]));
   }
 }

@@ -2,18 +2,43 @@
  * The ledger: all that may be done to runs in Redis, as functions bound to one connection. Each state change is
  * one script (R1); which job follows a change is told by its reply, and adding it is the caller's next line.
  */
-import type {
-  Budget,
-  Item,
-  ModelId,
-  OperationId,
-  RunEvent,
-  RunId,
-  RunStatus,
-  TerminalStatus,
+import {
+  type Budget,
+  type Item,
+  type ModelId,
+  type OperationId,
+  type RunEvent,
+  type RunId,
+  type RunStatus,
+  shardOf,
+  type TerminalStatus,
 } from "@baton/core";
-import type { Redis } from "ioredis";
-import { readBatch, setBatchBudget } from "./batches.ts";
+import {
+  cutLimits,
+  type LearnLimits,
+  LIMIT_WINDOW_MS,
+  learnLimits,
+  moveCall,
+  type Reserve,
+  readLimits,
+  renewCalls,
+  reserveCall,
+  type Settle,
+  settleCall,
+} from "./account-limits.ts";
+import { type BatchPageOptions, pageOfBatch } from "./batch-page.ts";
+import {
+  batchEnded,
+  batchPools,
+  countBatch,
+  listBatches,
+  type OpenBatch,
+  openBatch,
+  readBatch,
+  sealBatch,
+  setBatchBudget,
+  setBatchWeight,
+} from "./batches.ts";
 import { beatOnce, type WorkerBeat } from "./beat.ts";
 import { type Claim, type ClaimOptions, claimRun, SpecCache } from "./claim-run.ts";
 import {
@@ -31,15 +56,10 @@ import { ConversationCache } from "./conversation-cache.ts";
 import { type CreateRun, createRun } from "./create-run.ts";
 import { type Hold, holdPool, readHolds, releasePool } from "./hold-pool.ts";
 import { runKeys } from "./keys.ts";
-import {
-  countBatch,
-  countRuns,
-  glanceAt,
-  type ListPage,
-  listRunIds,
-  readConversation,
-  readRun,
-} from "./read-run.ts";
+import { packLog } from "./log-pack.ts";
+import { type PoolSettingsPatch, readPoolSettings, setPool } from "./pool-settings.ts";
+import { countRuns, glanceAt, type ListPage, listRunIds, readConversation, readRun } from "./read-run.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 import {
@@ -56,6 +76,8 @@ const SPECS_KEPT_MAX = 5_000;
 export interface LedgerOptions {
   /** How long a run is kept after its end, in milliseconds, for all or by how it ended; 0 for ever. */
   readonly retentionMs: number | RetentionMs;
+  /** How many the store has (shards.ts); absent: 1. */
+  readonly shards?: number;
 }
 
 export type RetentionMs = Readonly<Record<TerminalStatus, number>>;
@@ -69,23 +91,34 @@ export interface ClaimEvents {
 export type Ledger = ReturnType<typeof createLedger>;
 
 /** `run` calls the scripts on `redis`; tests pass one that loses or repeats calls. */
-export function createLedger(redis: Redis, options: LedgerOptions, run: RunScript = defineScripts(redis)) {
+export function createLedger(
+  redis: RedisClient,
+  options: LedgerOptions,
+  run: RunScript = defineScripts(redis),
+) {
   const caches = { specs: new SpecCache(SPECS_KEPT_MAX), conversations: new ConversationCache() };
   const kept = retentionOf(options.retentionMs);
+  const { shards = 1 } = options;
   return {
     redis,
+    shards,
     create: (create: CreateRun) => createRun(run, create),
     claim: (claim: Omit<ClaimOptions, "retentionMs">) =>
       claimRun(redis, run, caches, { ...claim, retentionMs: kept.failed }),
     append: (claim: Claim, append: Append) => appendItems(run, claim, append),
-    /** `before` is the conversation that the items continue: kept for the next claim, if that comes here. */
+    /**
+     * `before` is the conversation that the items continue: kept for the next claim, if that comes here; packed with
+     * them when the run is done.
+     */
     async commit(
       claim: Claim,
-      commit: Omit<Commit, "retentionMs">,
+      commit: Omit<Commit, "retentionMs" | "pack">,
       before?: readonly Item[],
     ): Promise<CommitReply> {
       const retentionMs = commit.outcome.kind === "failed" ? kept.failed : kept.succeeded;
-      const reply = await commitClaim(run, claim, { ...commit, retentionMs });
+      const isDone = before !== undefined && commit.outcome.kind === "succeeded";
+      const pack = isDone ? packLog([...before, ...commit.items]) : undefined;
+      const reply = await commitClaim(run, claim, { ...commit, retentionMs, pack });
       if (before !== undefined && reply.kind === "committed" && reply.status === "queued") {
         const mark = `${claim.ticket}/${claim.claimId}`;
         caches.conversations.keep(claim.runId, { mark, items: [...before, ...commit.items] });
@@ -102,34 +135,64 @@ export function createLedger(redis: Redis, options: LedgerOptions, run: RunScrip
     requeue: (id: RunId, op: OperationId, seen: Seen) => requeueRun(run, id, op, seen),
     expire: (id: RunId) => expireRun(run, id, kept.failed),
 
-    beat: (beat: WorkerBeat, claims: readonly Claim[]) => beatOnce(run, beat, claims),
+    /** `knownRev`: the revision of the pools' settings that the worker knows. */
+    beat: (beat: WorkerBeat | undefined, claims: readonly Claim[], knownRev?: string) =>
+      beatOnce(run, beat, claims, knownRev),
+    setPool: (pool: ModelId, patch: PoolSettingsPatch) => setPool(run, pool, patch),
+    poolSettings: () => readPoolSettings(redis),
     hold: (pool: ModelId, how: Hold) => holdPool(run, pool, how),
     release: (pool: ModelId) => releasePool(run, pool),
     holds: () => readHolds(redis),
 
-    /** Writes events of many runs in one call; those of a lost claim are dropped. */
-    async publish(events: readonly ClaimEvents[]): Promise<void> {
-      if (events.length === 0) return;
-      const keys = events.map(({ claim }) => runKeys(claim.runId).run);
-      const args = events.flatMap(({ claim, events: some }) => [
-        String(claim.epoch),
-        claim.claimId,
-        eventsOf(some),
-      ]);
-      await run("publish", keys, args);
-    },
+    reserve: (reserve: Reserve) => reserveCall(run, reserve),
+    settle: (settle: Settle) => settleCall(run, settle),
+    moveCall: (late: Omit<Settle, "amounts">) => moveCall(run, late),
+    renewCalls: (account: string, leaseMs: number, calls: readonly string[]) =>
+      renewCalls(run, account, leaseMs, calls),
+    learnLimits: (learn: LearnLimits) => learnLimits(run, learn),
+    cutLimits: (bucket: string, windowMs: number) => cutLimits(run, bucket, windowMs),
+    /** What is asked of the providers' accounts, and what is left. */
+    limits: (windowMs = LIMIT_WINDOW_MS) => readLimits(redis, run, windowMs),
+
+    /** Writes events of many runs in one call a shard; those of a lost claim are dropped. */
+    publish: (events: readonly ClaimEvents[]) => publishEvents(run, events),
 
     /** The whole state as an event, with the id of the last event that it covers. Throws `not_found`. */
-    snapshot: (id: RunId) => takeSnapshot(run, id),
+    snapshot: (id: RunId) => takeSnapshot(redis, run, id),
     read: (id: RunId) => readRun(run, id),
     glance: (id: RunId) => glanceAt(redis, id),
     conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, id, from, to),
-    list: (status: RunStatus, page: ListPage) => listRunIds(redis, status, page),
-    countBatch: (id: string) => countBatch(redis, id),
-    batch: (id: string) => readBatch(redis, id),
-    setBatchBudget: (id: string, budget: Budget) => setBatchBudget(run, id, budget),
-    count: (status: RunStatus) => countRuns(redis, status),
+    list: (status: RunStatus, page: ListPage) => listRunIds(redis, shards, status, page),
+
+    openBatch: (open: OpenBatch) => openBatch(run, shards, open),
+    /** Says that all runs of the batch are in. */
+    sealBatch: (id: string, lines: number) => sealBatch(run, shards, id, lines),
+    batch: (id: string) => readBatch(redis, shards, id),
+    batches: (page: { readonly from: number; readonly limit: number }) => listBatches(redis, shards, page),
+    countBatch: (id: string) => countBatch(redis, shards, id),
+    batchPools: (id: string) => batchPools(redis, shards, id),
+    batchEnded: (id: string, page: { readonly cursor?: string | undefined; readonly limit: number }) =>
+      batchEnded(redis, shards, id, page),
+    batchPage: (id: string, page: BatchPageOptions) => pageOfBatch(redis, shards, id, page),
+    setBatchBudget: (id: string, budget: Budget) => setBatchBudget(run, shards, id, budget),
+    setBatchWeight: (id: string, weight: number) => setBatchWeight(run, shards, id, weight),
+    count: (status: RunStatus) => countRuns(redis, shards, status),
   };
+}
+
+async function publishEvents(run: RunScript, events: readonly ClaimEvents[]): Promise<void> {
+  const byShard = Map.groupBy(events, ({ claim }) => shardOf(claim.runId));
+  await Promise.all(
+    [...byShard.values()].map((some) => {
+      const keys = some.map(({ claim }) => runKeys(claim.runId).run);
+      const args = some.flatMap(({ claim, events: own }) => [
+        String(claim.epoch),
+        claim.claimId,
+        eventsOf(own),
+      ]);
+      return run("publish", keys, args);
+    }),
+  );
 }
 
 /** Redis takes whole milliseconds only, and a script that it stops there would be half done. */

@@ -1,13 +1,14 @@
 /**
- * The queues of the model pools: one BullMQ queue a pool, jobs `{runId, ticket}` with the id `<runId>-<ticket>`.
+ * The queues of the model pools: one BullMQ queue a pool and shard, jobs `{runId, ticket}` with the id `<runId>-<ticket>`.
  * A job is a hint that a run may be claimed, never the truth; the ledger judges each (claim). Only BullMQ's
  * public API is used.
  */
-import { jobIdOf, type ModelId } from "@baton/core";
+import { BatonError, jobIdOf, type ModelId, shardOf } from "@baton/core";
 import { type JobsOptions, Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import type { QueueEntry } from "./create-run.ts";
 import { queueNameOf, shardKeys } from "./keys.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { onShards } from "./shards.ts";
 
 export interface PhaseJobData {
   readonly runId: string;
@@ -16,9 +17,17 @@ export interface PhaseJobData {
 
 export interface EnqueueOptions {
   readonly delayMs?: number;
-  /** 0 or absent: first come, first served. */
+  /** The run's own; 0 or absent: it has none. */
   readonly priority?: number;
+  /** How far the run is; absent: `begun`. */
+  readonly progress?: Progress;
 }
+
+/** A run that has begun goes before one that was admitted from a batch, and that before any other that has not. */
+export type Progress = "begun" | "admitted" | "new";
+
+/** As BullMQ counts: 0 goes first. A priority of the run's own overrides what its progress says. */
+export const PRIORITY: Readonly<Record<Progress, number>> = { begun: 0, admitted: 999_999, new: 1_000_000 };
 
 export interface PoolCounts {
   readonly waiting: number;
@@ -44,37 +53,70 @@ const IDS_A_PAGE = 1_000;
 export const JOB_IDS_MAX = 200_000;
 
 export class PoolQueues {
-  readonly #connection: Redis;
-  readonly #queues = new Map<ModelId, Queue<PhaseJobData>>();
+  readonly #connection: RedisClient;
+  /** By shard. */
+  readonly #queues: readonly Map<ModelId, Queue<PhaseJobData>>[];
   readonly #onError: (error: Error) => void;
 
-  constructor(connection: Redis, onError: (error: Error) => void) {
+  constructor(connection: RedisClient, onError: (error: Error) => void, shards = 1) {
     this.#connection = connection;
+    this.#queues = Array.from({ length: shards }, () => new Map());
     this.#onError = onError;
   }
 
   /** Adds the job of an entry. Adding it again, while it is anywhere in the queue, changes nothing. */
   async enqueue(entry: QueueEntry, options: EnqueueOptions = {}): Promise<void> {
-    const jobOptions: JobsOptions = {
-      jobId: jobIdOf(entry.runId, entry.ticket),
-      attempts: 1,
-      removeOnComplete: true,
-      removeOnFail: true,
-      ...(options.delayMs !== undefined && options.delayMs > 0 ? { delay: options.delayMs } : {}),
-      ...(options.priority !== undefined && options.priority > 0 ? { priority: options.priority } : {}),
-    };
-    await this.queueOf(entry.pool).add("phase", { runId: entry.runId, ticket: entry.ticket }, jobOptions);
+    // It waits for its admission: the feeder adds its job.
+    if (entry.ticket === 0) return;
+    const { runId, ticket } = entry;
+    await this.#queueOf(entry).add("phase", { runId, ticket }, jobOptionsOf(entry, options));
+  }
+
+  /** Adds the jobs of many entries of one pool. */
+  async enqueueAll(
+    pool: ModelId,
+    added: readonly { readonly entry: QueueEntry; readonly options: EnqueueOptions }[],
+  ): Promise<void> {
+    const byShard = Map.groupBy(added, ({ entry }) => shardOf(entry.runId));
+    await Promise.all(
+      [...byShard].map(([shard, some]) =>
+        this.queueOf(pool, shard).addBulk(
+          some.map(({ entry, options }) => ({
+            name: "phase",
+            data: { runId: entry.runId, ticket: entry.ticket },
+            opts: jobOptionsOf(entry, options),
+          })),
+        ),
+      ),
+    );
   }
 
   async stateOf(entry: QueueEntry): Promise<EntryState> {
-    const state = await this.queueOf(entry.pool).getJobState(jobIdOf(entry.runId, entry.ticket));
+    const state = await this.#queueOf(entry).getJobState(jobIdOf(entry.runId, entry.ticket));
     if (state === "unknown") return "unknown";
     return state === "completed" || state === "failed" ? "finished" : "present";
   }
 
-  async countsOf(pool: ModelId): Promise<PoolCounts> {
-    const counts = await this.queueOf(pool).getJobCounts("wait", "prioritized", "delayed", "active");
-    const of = (name: string): number => counts[name] ?? 0;
+  /**
+   * Bounds the phases of the pool at work at once, in all processes together; undefined takes the bound away. Shards have
+   * equal parts of it, and each at least one, because it would never move otherwise.
+   */
+  async boundActive(pool: ModelId, most: number | undefined): Promise<void> {
+    await onShards(this.shards, async (shard) => {
+      const queue = this.queueOf(pool, shard);
+      if (most === undefined) return queue.removeGlobalConcurrency();
+      const part = Math.floor((most + this.shards - 1 - shard) / this.shards);
+      return queue.setGlobalConcurrency(Math.max(1, part));
+    });
+  }
+
+  /** Of one shard, or of all together. */
+  async countsOf(pool: ModelId, shard?: number): Promise<PoolCounts> {
+    const parts =
+      shard === undefined
+        ? await onShards(this.shards, (each) => this.#countsAt(pool, each))
+        : [await this.#countsAt(pool, shard)];
+    const of = (name: string): number => parts.reduce((sum, counts) => sum + (counts[name] ?? 0), 0);
     return {
       waiting: of("wait"),
       prioritized: of("prioritized"),
@@ -83,7 +125,11 @@ export class PoolQueues {
     };
   }
 
-  /** Those of the entries that have no job: its hash is gone, or is left and is in no list. */
+  #countsAt(pool: ModelId, shard: number): Promise<Readonly<Record<string, number>>> {
+    return this.queueOf(pool, shard).getJobCounts("wait", "prioritized", "delayed", "active");
+  }
+
+  /** Those of the entries that have no job, all of them of one shard: its hash is gone, or is left and is in no list. */
   async missing<Entry extends QueueEntry>(entries: readonly Entry[]): Promise<readonly Entry[]> {
     const hashless = new Set(await this.hashless(entries));
     const byPool = Map.groupBy(
@@ -94,12 +140,12 @@ export class PoolQueues {
     return [...hashless, ...listless.flat()];
   }
 
-  /** Those of the entries whose job has no hash any more: cheap, however long the queue is. */
+  /** Those of the entries, all of them of one shard, whose job has no hash any more: cheap, however long the queue is. */
   async hashless<Entry extends QueueEntry>(entries: readonly Entry[]): Promise<readonly Entry[]> {
     const found: Entry[] = [];
     for (let from = 0; from < entries.length; from += HASHES_AT_ONCE) {
       const some = entries.slice(from, from + HASHES_AT_ONCE);
-      const keys = some.map(({ pool, runId, ticket }) => this.queueOf(pool).toKey(jobIdOf(runId, ticket)));
+      const keys = some.map((entry) => this.#queueOf(entry).toKey(jobIdOf(entry.runId, entry.ticket)));
       if ((await this.#connection.exists(...keys)) === keys.length) continue;
       const there = await Promise.all(keys.map((key) => this.#connection.exists(key)));
       found.push(...some.filter((_, place) => there[place] === 0));
@@ -107,17 +153,19 @@ export class PoolQueues {
     return found;
   }
 
-  /** A page of the ids of the pool's live jobs, at most so many of each list; empty behind the last. */
-  async jobIds(pool: ModelId, page: number): Promise<readonly string[]> {
+  /** A page of the ids of the pool's live jobs in a shard, at most so many of each list; empty behind the last. */
+  async jobIds(pool: ModelId, page: number, shard = 0): Promise<readonly string[]> {
     const from = page * IDS_A_PAGE;
-    return this.queueOf(pool).getRanges([...LIVE_LISTS], from, from + IDS_A_PAGE - 1);
+    return this.queueOf(pool, shard).getRanges([...LIVE_LISTS], from, from + IDS_A_PAGE - 1);
   }
 
   async #listless<Entry extends QueueEntry>(
     pool: ModelId,
     entries: readonly Entry[],
   ): Promise<readonly Entry[]> {
-    const ids = entries.length > SINGLE_LOOKS_MAX ? await this.#allJobIds(pool) : undefined;
+    const [first] = entries;
+    const shard = first === undefined ? 0 : shardOf(first.runId);
+    const ids = entries.length > SINGLE_LOOKS_MAX ? await this.#allJobIds(pool, shard) : undefined;
     if (ids !== undefined) return entries.filter(({ runId, ticket }) => !ids.has(jobIdOf(runId, ticket)));
     // In a queue that is too long to be read whole, the rest have their turn another time.
     const some = entries.slice(0, SINGLE_LOOKS_MAX);
@@ -126,33 +174,60 @@ export class PoolQueues {
   }
 
   /** Undefined when there are too many. */
-  async #allJobIds(pool: ModelId): Promise<ReadonlySet<string> | undefined> {
+  async #allJobIds(pool: ModelId, shard: number): Promise<ReadonlySet<string> | undefined> {
     const ids = new Set<string>();
     for (let page = 0; ids.size <= JOB_IDS_MAX; page += 1) {
-      const some = await this.jobIds(pool, page);
+      const some = await this.jobIds(pool, page, shard);
       if (some.length === 0) return ids;
       for (const id of some) ids.add(id);
     }
     return undefined;
   }
 
-  queueOf(pool: ModelId): Queue<PhaseJobData> {
-    const known = this.#queues.get(pool);
+  get shards(): number {
+    return this.#queues.length;
+  }
+
+  #queueOf({ pool, runId }: QueueEntry): Queue<PhaseJobData> {
+    return this.queueOf(pool, shardOf(runId));
+  }
+
+  /** The pool's queue in a shard. Throws `store_corrupt` for a shard that the store does not have. */
+  queueOf(pool: ModelId, shard = 0): Queue<PhaseJobData> {
+    const queues = this.#queues[shard];
+    if (queues === undefined) {
+      throw new BatonError("store_corrupt", `a run lies in shard ${shard}, and the store has ${this.shards}`);
+    }
+    const known = queues.get(pool);
     if (known !== undefined) return known;
     const queue = new Queue<PhaseJobData>(queueNameOf(pool), {
       connection: this.#connection,
-      prefix: shardKeys(0).bullmqPrefix,
+      prefix: shardKeys(shard).bullmqPrefix,
       // Takes effect by the queue's meta, which the queue writes when it is opened.
       streams: { events: { maxLen: 1_000 } },
     });
     queue.on("error", this.#onError);
-    this.#queues.set(pool, queue);
+    queues.set(pool, queue);
     return queue;
   }
 
   /** Closes the queues; the connection is its owner's. */
   async close(): Promise<void> {
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
-    this.#queues.clear();
+    const queues = this.#queues.flatMap((some) => [...some.values()]);
+    for (const some of this.#queues) some.clear();
+    await Promise.all(queues.map((queue) => queue.close()));
   }
+}
+
+function jobOptionsOf(entry: QueueEntry, options: EnqueueOptions): JobsOptions {
+  const { delayMs = 0, progress = "begun" } = options;
+  const priority = options.priority || PRIORITY[progress];
+  return {
+    jobId: jobIdOf(entry.runId, entry.ticket),
+    attempts: 1,
+    removeOnComplete: true,
+    removeOnFail: true,
+    ...(delayMs > 0 ? { delay: delayMs } : {}),
+    ...(priority > 0 ? { priority } : {}),
+  };
 }

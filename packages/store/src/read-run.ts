@@ -8,16 +8,19 @@ import {
   type RunSpec,
   type RunStatus,
   runIdSchema,
-  runSpecSchema,
+  storedSpecSchema,
 } from "@baton/core";
-import type { Redis } from "ioredis";
 import { readItems } from "./claim-run.ts";
 import { runKeys, shardKeys } from "./keys.ts";
+import { readLog } from "./log-pack.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { readRunRecord } from "./run-record.ts";
 import type { RunScript } from "./scripts.ts";
+import { onShards } from "./shards.ts";
 
 export interface RunWithSpec {
   readonly run: Run;
+  /** Without its input, with which the conversation begins. */
   readonly spec: RunSpec;
 }
 
@@ -35,7 +38,7 @@ export function assembleRun(
   spec: unknown,
 ): RunWithSpec | undefined {
   if (typeof spec !== "string") return undefined;
-  const parsed = runSpecSchema.parse(JSON.parse(spec));
+  const parsed = storedSpecSchema.parse(JSON.parse(spec));
   // A script's HGETALL replies names and values in turn, and LRANGE strings, by the protocol.
   const run = readRunRecord(id, pairsOf(fields as string[]), phases as string[], parsed);
   return run === undefined ? undefined : { run, spec: parsed };
@@ -48,8 +51,13 @@ function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
 }
 
 /** Items `from` to `to` (inclusive; -1 is the last). */
-export async function readConversation(redis: Redis, id: RunId, from = 0, to = -1): Promise<readonly Item[]> {
-  return readItems(id, await redis.lrange(runKeys(id).log, from, to), from);
+export async function readConversation(
+  redis: RedisClient,
+  id: RunId,
+  from = 0,
+  to = -1,
+): Promise<readonly Item[]> {
+  return readItems(id, await readLog(redis, id, from, to), from);
 }
 
 /** What the reconciler and the retry need of a run: cheap, and not parsed further. */
@@ -64,7 +72,7 @@ export interface RunGlance {
   readonly notBefore: number | undefined;
 }
 
-export async function glanceAt(redis: Redis, id: RunId): Promise<RunGlance | undefined> {
+export async function glanceAt(redis: RedisClient, id: RunId): Promise<RunGlance | undefined> {
   const [status, pool, ticket, epoch, claim, priority, notBefore] = await redis.hmget(
     runKeys(id).run,
     "status",
@@ -99,28 +107,61 @@ export interface ListPage {
 
 /**
  * Ids of a status, newest first, that come after `before` in that order. Queued and running runs share an index
- * (a run goes between the two with every phase): those are told apart by the small set of the running ones.
+ * (a run goes between the two with every phase): those are told apart by the small set of the running ones. On several
+ * shards the order is that of the ids without their shard, so a page goes on where the one before it ended.
  */
 export async function listRunIds(
-  redis: Redis,
+  redis: RedisClient,
+  shards: number,
   status: RunStatus,
   options: ListPage,
 ): Promise<readonly RunId[]> {
-  if (options.batch !== undefined) return listOfBatch(redis, status, options, options.batch);
+  const parts = await onShards(shards, (shard) => {
+    const before = options.before === undefined ? undefined : twinOf(options.before, shard);
+    return listOfShard(redis, shard, status, { ...options, before });
+  });
+  const [only = []] = parts;
+  if (parts.length === 1) return only;
+  return parts
+    .flat()
+    .sort((a, b) => (placeOf(a) < placeOf(b) ? 1 : -1))
+    .slice(0, options.limit);
+}
+
+/** What is left of an id without its shard: it sorts by time. */
+function placeOf(id: RunId): string {
+  return id.slice(id.indexOf("_", 2) + 1);
+}
+
+/** Where an id would stand in the order of a shard. */
+function twinOf(id: RunId, shard: number): RunId {
+  return runIdSchema.parse(`r_${shard}_${placeOf(id)}`);
+}
+
+async function listOfShard(
+  redis: RedisClient,
+  shard: number,
+  status: RunStatus,
+  options: ListPage,
+): Promise<readonly RunId[]> {
+  const keys = shardKeys(shard);
+  if (options.batch !== undefined) {
+    return listOfBatch(redis, `${keys.batchPrefix}${options.batch}:runs`, status, options);
+  }
   if (status === "running") {
-    const running = await redis.zrange(shardKeys(0).running, "0", "-1");
+    const running = await redis.zrange(keys.running, "0", "-1");
     const ids = running
       .sort()
       .reverse()
       .filter((id) => options.before === undefined || id < options.before);
     return ids.slice(0, options.limit).map((id) => runIdSchema.parse(id));
   }
-  if (status !== "queued") return rangeOf(redis, shardKeys(0).status, status, options.limit, options.before);
-  const running = new Set(await redis.zrange(shardKeys(0).running, "0", "-1"));
+  if (status !== "queued") return rangeOf(redis, keys.status, status, options.limit, options.before);
+  const running = new Set(await redis.zrange(keys.running, "0", "-1"));
   const queued: RunId[] = [];
   let { before } = options;
   for (;;) {
-    const page = await rangeOf(redis, shardKeys(0).status, "live", options.limit, before);
+    const page = await rangeOf(redis, keys.status, "live", options.limit, before);
     queued.push(...page.filter((id) => !running.has(id)));
     before = page.at(-1);
     if (before === undefined || queued.length >= options.limit) return queued.slice(0, options.limit);
@@ -129,12 +170,11 @@ export async function listRunIds(
 
 /** Runs of a batch that are queued and those that run are told apart by looking at each. */
 async function listOfBatch(
-  redis: Redis,
+  redis: RedisClient,
+  index: string,
   status: RunStatus,
   options: ListPage,
-  batch: string,
 ): Promise<readonly RunId[]> {
-  const index = `${shardKeys(0).batchPrefix}${batch}:runs`;
   if (!isLive(status)) return rangeOf(redis, index, status, options.limit, options.before);
   const found: RunId[] = [];
   let { before } = options;
@@ -147,8 +187,13 @@ async function listOfBatch(
   }
 }
 
-export async function countRuns(redis: Redis, status: RunStatus): Promise<number> {
-  const keys = shardKeys(0);
+export async function countRuns(redis: RedisClient, shards: number, status: RunStatus): Promise<number> {
+  const counts = await onShards(shards, (shard) => countOfShard(redis, shard, status));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function countOfShard(redis: RedisClient, shard: number, status: RunStatus): Promise<number> {
+  const keys = shardKeys(shard);
   if (status === "running") return redis.zcard(keys.running);
   if (status !== "queued") return redis.zlexcount(keys.status, `[${status}/`, `[${status}/~`);
   const [live, running] = await Promise.all([
@@ -158,20 +203,8 @@ export async function countRuns(redis: Redis, status: RunStatus): Promise<number
   return Math.max(0, live - running);
 }
 
-/** How many runs of a batch there are by status; queued counts those that run too. */
-export async function countBatch(redis: Redis, batch: string): Promise<Readonly<Record<string, number>>> {
-  const index = `${shardKeys(0).batchPrefix}${batch}:runs`;
-  const groups = ["live", "waiting", "succeeded", "failed", "cancelled"] as const;
-  const counts = await Promise.all(
-    groups.map((group) => redis.zlexcount(index, `[${group}/`, `[${group}/~`)),
-  );
-  return Object.fromEntries(
-    groups.map((group, place) => [group === "live" ? "queued" : group, counts[place] ?? 0]),
-  );
-}
-
 async function rangeOf(
-  redis: Redis,
+  redis: RedisClient,
   index: string,
   group: string,
   limit: number,

@@ -16,7 +16,7 @@
  * that changes a run compares first, so two leaders for a moment are harmless. One step that fails, or one record that
  * cannot be read, keeps no other from its turn.
  */
-import { type IdSource, type ModelId, type RunId, runIdSchema } from "@baton/core";
+import type { IdSource, ModelId, RunId } from "@baton/core";
 import { BacklogWatch } from "./backlog-watch.ts";
 import { failOverdue, forgetExpired } from "./due-runs.ts";
 import { type BacklogCount, EntryRound } from "./entry-round.ts";
@@ -29,11 +29,14 @@ import { Leader } from "./leader.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PoolQueues } from "./pool-queues.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
+import { runIdIn } from "./shards.ts";
 
 export interface ReconcilerOptions {
   readonly ledger: Ledger;
   readonly queues: PoolQueues;
   readonly ids: IdSource;
+  /** The shard that it reconciles; absent: the first. */
+  readonly shard?: number;
   /** Who would lead: an id that no other process has, and where it runs. */
   readonly identity: { readonly id: string; readonly host: string };
   /** Duration of BullMQ's lock, in milliseconds: how long a running run may look lost while it is not. */
@@ -68,6 +71,7 @@ const CORRUPT_TOLD_MAX = 1_000;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
+  readonly #shard: number;
   readonly #run: RunScript;
   readonly #leader: Leader;
   readonly #suspects: EntrySuspects;
@@ -85,13 +89,14 @@ export class Reconciler {
   readonly #told = new Set<RunId>();
 
   constructor(options: ReconcilerOptions) {
-    const { ledger, queues, ids, lockMs, addGraceMs = ADD_GRACE_MS } = options;
+    const { ledger, queues, ids, lockMs, addGraceMs = ADD_GRACE_MS, shard = 0 } = options;
     this.#options = options;
+    this.#shard = shard;
     this.#run = defineScripts(ledger.redis);
-    this.#leader = new Leader(this.#run, options.identity.id);
+    this.#leader = new Leader(this.#run, options.identity.id, shard);
     this.#suspects = new EntrySuspects({ ledger, queues, run: this.#run, ids, lockMs, addGraceMs });
-    this.#watch = new BacklogWatch(ledger.redis, queues);
-    this.#audit = new IndexAudit(ledger.redis, this.#run);
+    this.#watch = new BacklogWatch(ledger.redis, queues, shard);
+    this.#audit = new IndexAudit(ledger.redis, this.#run, shard);
   }
 
   /** A pass, if this process leads; called about once a second. */
@@ -118,13 +123,14 @@ export class Reconciler {
     const found: Healed[] = [];
     const errors: unknown[] = [];
     let forgotten = 0;
+    const own = { ledger, run: this.#run, shard: this.#shard };
     const steps: (() => Promise<readonly Healed[]>)[] = [
-      () => failOverdue({ ledger, run: this.#run, audit: this.#audit, inTheWay: this.#told.size }, now),
+      () => failOverdue({ ...own, audit: this.#audit, inTheWay: this.#told.size }, now),
       () => this.#suspects.lookAgain(now),
       () => this.#lookAtYoung(now),
       () => this.#lookAtAll(now),
       async () => {
-        forgotten = await forgetExpired(ledger, this.#run, now);
+        forgotten = await forgetExpired(own, now);
         return [];
       },
       () => this.#audit.step(now),
@@ -140,7 +146,7 @@ export class Reconciler {
     for (const one of healed) onHealed?.(one);
     // A Redis that is full refuses it: what was healed is told here in any case.
     const note = { ...identity, at: now, ms: ids.now() - startedAt };
-    await writePass(ledger.redis, note, healed).catch((error: unknown) => errors.push(error));
+    await writePass(ledger.redis, note, healed, this.#shard).catch((error: unknown) => errors.push(error));
     if (errors.length > 0) throw new AggregateError(errors, `${errors.length} steps of a pass failed`);
     return { healed, forgotten };
   }
@@ -149,11 +155,11 @@ export class Reconciler {
     const { ledger, queues } = this.#options;
     const [from, to] = [Math.max(this.#lookedUntil, now - YOUNG_MS_MAX), now - YOUNG_MS];
     if (to <= from) return [];
-    const { live } = shardKeys(0);
+    const { live } = shardKeys(this.#shard);
     const members = await ledger.redis.zrangebyscore(live, `(${from}`, to, "LIMIT", 0, YOUNG_A_PASS_MAX);
     this.#lookedUntil = to;
     // What is no run id is the business of the rounds.
-    const ids = members.flatMap((member) => runIdSchema.safeParse(member).data ?? []);
+    const ids = members.flatMap((member) => runIdIn(this.#shard, member) ?? []);
     const glances = await glanceRuns(this.#run, ids);
     const runs = glances.flatMap((glance) => (glance.kind === "live" ? [glance.run] : []));
     // A job that was lost on its way left no hash; a look into the lists would cost as much as they are long.
@@ -169,7 +175,7 @@ export class Reconciler {
   /** Starts a round when one is due, and goes on with the one that is under way. */
   async #lookAtAll(now: number): Promise<readonly Healed[]> {
     const { redis } = this.#options.ledger;
-    const size = await redis.zcard(shardKeys(0).live);
+    const size = await redis.zcard(shardKeys(this.#shard).live);
     const deficient = await this.#watch.isDeficient(now, this.#suspects.size);
     if (deficient && this.#round?.urgent !== true) this.#round = this.#newRound(now, size, true);
     if (this.#round === undefined && now >= this.#nextRoundAt) this.#round = this.#newRound(now, size, false);
@@ -198,7 +204,14 @@ export class Reconciler {
     const { ledger, queues } = this.#options;
     const exact = urgent || size <= ALWAYS_EXACT_MAX || this.#rounds % EXACT_EVERY === 0;
     if (!urgent) this.#rounds += 1;
-    const steps = new EntryRound({ redis: ledger.redis, run: this.#run, queues, now, exact });
+    const steps = new EntryRound({
+      redis: ledger.redis,
+      run: this.#run,
+      queues,
+      shard: this.#shard,
+      now,
+      exact,
+    });
     return { steps, urgent, missed: 0 };
   }
 
@@ -218,7 +231,11 @@ export class Reconciler {
       }
       this.#wrongCounts.set(pool, known);
       if (!this.#audit.hasSeenAllWell(known.walk)) continue;
-      const [did] = await this.#run("recount", [shardKeys(0).backlog], [pool, String(seen), String(actual)]);
+      const [did] = await this.#run(
+        "recount",
+        [shardKeys(this.#shard).backlog],
+        [pool, String(seen), String(actual)],
+      );
       if (did === "corrected") healed.push({ what: "backlog", pool, detail: `${seen} instead of ${actual}` });
     }
     return healed;

@@ -1,7 +1,7 @@
-import { newClaimId } from "@baton/core";
+import { newBatchRunId, newClaimId } from "@baton/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
-import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
+import { admissionKeys, reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { scriptNames } from "./scripts.ts";
 import { dumpRedis } from "./testing/dump-redis.ts";
@@ -194,10 +194,68 @@ describe("a script that is sent twice has the effect of once, and its second rep
     });
   });
 
-  test("budget, hold, beat, publish and read", async () => {
+  test("create of a run that waits for its admission, its pause, its end, and the feed of others", async () => {
+    await ledger.openBatch({ id: "b", weight: 2, budget: { usd: 1 } });
+    const [first, second, third] = [0, 1, 2].map((line) =>
+      draft({
+        id: newBatchRunId(0, { at: systemIds.now(), line }, systemIds),
+        batch: { id: "b", customId: `line-${line}` },
+        admit: true,
+      }),
+    );
+    if (first === undefined || second === undefined || third === undefined) throw new Error("three runs");
+    const later = draft({ batch: { id: "b", customId: "later" }, admit: true, delayMs: 60_000 });
+    for (const run of [first, second, third, later]) {
+      const entry = { runId: run.id, ticket: 0, pool: ALPHA };
+      expect(await ledger.create(run)).toEqual({ kind: "exists", entry });
+    }
+    const feed = (window: number, check = "") =>
+      twice.run("feed", [admissionKeys(0).admission], [ALPHA, String(window), "0", "10", check]);
+    // What the first sending has admitted fills the window of the second.
+    expect(await feed(1)).toEqual(["fed", 3, "1"]);
+    expect(await ledger.pause(second.id, newOp())).toMatchObject({ kind: "done" });
+    const resumed = { kind: "done", entry: { runId: second.id, ticket: 0 } };
+    expect(await ledger.resume(second.id, newOp())).toMatchObject(resumed);
+    await ledger.cancel(third.id, newOp());
+    const retry = { op: newOp(), epoch: 2, length: 1, timeoutMs: 0, items: [itemAt(1)] };
+    expect(await ledger.retry(third.id, retry)).toMatchObject({ kind: "done", entry: { ticket: 0 } });
+    const seen = { status: "queued" as const, ticket: 0, epoch: 1, claimId: "" };
+    expect(await ledger.requeue(later.id, newOp(), seen)).toEqual({ kind: "refused", status: "queued" });
+    expect(await feed(10, "1")).toEqual(["fed", 1, "0"]);
+    await claimed(ledger, { runId: first.id, ticket: 1, pool: ALPHA });
+    await ledger.cancel(later.id, newOp());
+    expect(await feed(10)).toEqual(["fed", 0, "0"]);
+    expect(await ledger.batchPools("b")).toEqual(new Map([[ALPHA, 3]]));
+  });
+
+  test("reserve, late, lease, settle, learn, cut and headroom", async () => {
+    const pool = { account: "acme", model: "m" };
+    const amounts = { requests: 1, tokens: 9, inputTokens: 9, outputTokens: 0 };
+    const booking = { ...pool, call: "c1", windowMs: 600_000, amounts };
+    const limits = {
+      accountLimits: { tokens: 90 },
+      poolLimits: {},
+      concurrent: 1,
+      bookMs: 0,
+      leaseMs: 9_000,
+    };
+    expect(await ledger.reserve({ ...booking, ...limits })).toMatchObject({ kind: "granted" });
+    await ledger.moveCall(booking);
+    await ledger.renewCalls("acme", 9_000, ["c1"]);
+    expect((await ledger.limits(600_000))[0]?.tokens.used).toBe(9);
+    await ledger.settle({ ...booking, amounts: { ...amounts, tokens: 5 } });
+    await ledger.learnLimits({ ...booking, report: { tokens: { limit: 50 } } });
+    await ledger.cutLimits("acme/m", 600_000);
+    const [, ofModel] = await ledger.limits(600_000);
+    expect(ofModel).toMatchObject({ name: "acme/m", tokens: { limit: 25, used: 5 } });
+  });
+
+  test("batch, settings, hold, beat, publish and read", async () => {
     const { claim } = await running(ledger);
     await ledger.setBatchBudget("nightly", { tokens: 7, usd: 0.5 });
     expect((await ledger.batch("nightly")).budget).toEqual({ tokens: 7, usd: 0.5 });
+    await ledger.sealBatch("nightly", 3);
+    await ledger.setPool(BETA, { rpm: 7 });
     await ledger.hold(BETA, { kind: "paused" });
     expect([...(await ledger.beat(BEAT, [claim])).holds]).toEqual([[BETA, Number.POSITIVE_INFINITY]]);
     await ledger.release(BETA);

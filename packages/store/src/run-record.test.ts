@@ -28,7 +28,7 @@ const usage = {
   reasoningTokens: 1,
 };
 const closed = (seq: number, model: string, status: string) =>
-  JSON.stringify({ seq, model, status, attempts: 1, turns: 1, startedAt: 1, endedAt: 2, usage });
+  JSON.stringify([seq, model, status, 1, 1, 2, 1, formatUsage({ ...usage, costUsd: 0 })]);
 
 const read = (
   fields: Readonly<Record<string, string>>,
@@ -132,7 +132,7 @@ test("failed calls and those that met a rate limit are counted apart", () => {
 
 test("the cost of a run is that of its phases, and unknown as soon as one of them is", () => {
   const closed = (costUsd: number | null) =>
-    JSON.stringify({ seq: 0, model: ALPHA, status: "succeeded", attempts: 1, turns: 1, usage, costUsd });
+    JSON.stringify([0, ALPHA, "succeeded", 1, 1, 2, 1, formatUsage({ ...usage, costUsd })]);
   const open = { phase: "1", usage: "1 0 0 1 0 500000000" };
   expect(read(open, [closed(0.25)])?.costUsd).toBe(0.75);
   expect(read(open, [closed(null)])?.costUsd).toBeNull();

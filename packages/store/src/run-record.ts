@@ -22,6 +22,7 @@ import {
   runSchema,
   type Usage,
 } from "@baton/core";
+import { z } from "zod";
 
 /** Reads `HGETALL` and the closed phases; undefined when there is no such run. */
 export function readRunRecord(
@@ -34,7 +35,7 @@ export function readRunRecord(
   const fields = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== ""));
   if (fields.status === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
-  const closed = closedPhases.map((text) => phaseSchema.parse(JSON.parse(text)));
+  const closed = closedPhases.map(closedPhase);
   const ended = fields.ended === undefined ? {} : { endedAt: number("ended") };
   const phases: readonly Phase[] = fields.ended === undefined ? [...closed, openPhase(fields)] : closed;
   const usage = phases.reduce<Usage>((sum, phase) => addUsage(sum, phase.usage), NO_USAGE);
@@ -134,6 +135,29 @@ export function parseUsage(text: string | undefined): PricedUsage {
   const isUnknown = cost === "-" || (cost === undefined && numbers.length > 1);
   const costUsd = isUnknown ? null : Number(cost ?? 0) / NANO;
   return { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens, costUsd };
+}
+
+const closedSchema = z.tuple([
+  z.number(),
+  z.string(),
+  z.string(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.string(),
+]);
+
+/** A closed phase, as `close_phase` in the prelude writes it. */
+export function closedPhase(text: string): Phase {
+  const [seq, model, status, attempts, turns, endedAt, startedAt, used] = closedSchema.parse(
+    JSON.parse(text),
+  );
+  const { costUsd, ...usage } = parseUsage(used);
+  return phaseSchema.parse({
+    ...{ seq, model, status, attempts, turns, endedAt, usage, costUsd },
+    ...(startedAt > 0 ? { startedAt } : {}),
+  });
 }
 
 function openPhase(fields: Readonly<Record<string, string>>): Phase {

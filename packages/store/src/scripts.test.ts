@@ -9,19 +9,16 @@ import {
   scriptBody,
   scriptNames,
 } from "./scripts.ts";
+import { bindingsOf, codeOf, keyJudge, sourcesOf, touchedKeys } from "./testing/lua-source.ts";
 
 const FILES = readdirSync(new URL("./lua/", import.meta.url)).map((file) => file.replace(/\.lua$/, ""));
-/** What `keys_of` gives to the scripts, by its name there. */
-const LUA_KEYS = [...luaKeys().matchAll(/(\w+) = (?:run_key|tag) \.\. /g)].map(
-  ([, key = ""]) => `keys.${key}`,
-);
 
-/** Names of keys that a script builds from those that it is given, or that a function of its own is given. */
-const DERIVED_KEYS: Partial<Record<ScriptName, readonly string[]>> = {
-  // Of another run, the one that holds the idempotency key; and of the run's batch.
-  create: ["idem_key", "known_key", "batch_key"],
+/** Names of keys that no expression tells: what a function of the script itself is given. */
+const GIVEN: Partial<Record<ScriptName, readonly string[]>> = {
+  // The key of another run, the one that holds the idempotency key.
+  create: ["known_key"],
+  // A parameter of its function `settle`.
   audit: ["index"],
-  forget: ["batch_key", "batch_runs"],
 };
 
 /** The text of a header entry, its continuation lines (indented by two or more) joined. */
@@ -37,42 +34,8 @@ function headerOf(lua: string, name: string): string {
   return text;
 }
 
-/** The code without its comments. */
-function codeOf(lua: string): string {
-  return lua.replace(/--.*$/gm, "");
-}
-
-/** `local a, b = x, f(y, z)` as pairs of a name and its expression; expressions may go over several lines. */
-function bindingsOf(code: string): readonly (readonly [name: string, expression: string])[] {
-  const found: [string, string][] = [];
-  const statement = /local ([\w, ]+?)\s*=\s*((?:[^\n]|\n\s+(?!local|if|for|return|end|redis))+)/g;
-  for (const [, names = "", values = ""] of code.matchAll(statement)) {
-    const expressions = splitArguments(values);
-    for (const [index, name] of names.split(",").entries())
-      found.push([name.trim(), expressions[index] ?? ""]);
-  }
-  return found;
-}
-
-/** Splits at the commas that stand outside of brackets. */
-function splitArguments(text: string): readonly string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let part = "";
-  for (const char of text) {
-    if ("([{".includes(char)) depth += 1;
-    if (")]}".includes(char)) depth -= 1;
-    if (depth < 0) break;
-    if (char === "," && depth === 0) {
-      parts.push(part.trim());
-      part = "";
-    } else part += char;
-  }
-  return [...parts, part.trim()];
-}
-
-test("every declared script has a file, and every file but the prelude is a declared script", () => {
-  expect(FILES.toSorted()).toEqual([...scriptNames(), "prelude"].toSorted());
+test("every declared script has a file, and every file is a declared script, or put before some", () => {
+  expect(FILES.toSorted()).toEqual([...scriptNames(), "prelude", "bucket"].toSorted());
 });
 
 describe.each(scriptNames())("%s.lua", (name) => {
@@ -105,19 +68,19 @@ describe.each(scriptNames())("%s.lua", (name) => {
   });
 
   test("it touches no key but those that it is given, and those of its run and its shard", () => {
-    const derived = DERIVED_KEYS[name] ?? [];
-    const own = bindingsOf(code).filter(([, expression]) => /^KEYS\[/.test(expression));
     const looped = [...code.matchAll(/for _, (\w+) in ipairs\(owned_keys\(keys\)\)/g)].map(
       ([, key = ""]) => key,
     );
-    const given = new Set([...own.map(([local]) => local), ...looped, ...derived]);
-    const touched = touchedKeys(code);
-    for (const key of touched) {
-      const isGiven = given.has(key) || /^KEYS\[/.test(key) || LUA_KEYS.includes(key);
-      expect(isGiven, `${name}.lua touches ${key}`).toBe(true);
+    const isKey = keyJudge({ code, luaKeys: luaKeys(), given: [...looped, ...(GIVEN[name] ?? [])] });
+    for (const key of touchedKeys(code)) expect(isKey(key), `${name}.lua touches ${key}`).toBe(true);
+    for (const { call, isRight } of sourcesOf(code, isKey)) expect(isRight, call).toBe(true);
+    for (const [local, expression] of bindingsOf(code)) {
+      if (local === "keys") expect(expression).toMatch(/^keys_of\(/);
+      if (local === "admission") expect(expression).toMatch(/^admission_of\(/);
     }
     expect(code).not.toContain("baton}");
-    if (code.includes("keys.")) expect(code).toMatch(/local keys = keys_of\(KEYS\[\w+\]\)/);
+    expect(code).not.toMatch(/\btag \.\. /);
+    if (code.includes("keys.")) expect(code).toMatch(/local keys = keys_of\(/);
   });
 
   test("its body carries the flag for a full memory if and only if it is declared to run then", () => {
@@ -125,23 +88,71 @@ describe.each(scriptNames())("%s.lua", (name) => {
   });
 });
 
-/** The key expressions of all Redis commands, and of the prelude's function that takes a key by itself. */
-function touchedKeys(code: string): readonly string[] {
-  const keys: string[] = [];
-  for (const match of code.matchAll(/redis\.p?call\(\s*('\w+'|[^,)]+)([^\n]*)/g)) {
-    if (match[1] === "'TIME'") continue;
-    keys.push(splitArguments((match[2] ?? "").replace(/^,/, ""))[0] ?? "");
-  }
-  for (const [, key = ""] of code.matchAll(/(?<!function )load_run\(([^,)]+)/g)) keys.push(key);
-  return keys;
-}
-
 test("the prelude touches keys of its parameters alone", () => {
-  const touched = touchedKeys(codeOf(readLua("prelude")));
-  expect(touched.length).toBeGreaterThan(10);
-  for (const key of touched) {
-    // `key` runs over owned_keys, which are keys of the run and its idempotency key; `index` and a batch's `key` begin
-    // with `keys.status` or `keys.batch_prefix`.
-    expect(["run_key", "holds_key", "index", "key", ...LUA_KEYS]).toContain(key);
-  }
+  const code = codeOf(readLua("prelude"));
+  // `key` runs over owned_keys, which are keys of the run and its idempotency key; `index` begins with `keys.status` or
+  // `keys.batch_prefix`.
+  const isKey = keyJudge({ code, luaKeys: luaKeys(), given: ["run_key", "holds_key", "index", "key"] });
+  const touched = touchedKeys(code);
+  expect(touched.length).toBeGreaterThan(40);
+  for (const key of touched) expect(isKey(key), `the prelude touches ${key}`).toBe(true);
+  for (const { call, isRight } of sourcesOf(code, isKey)) expect(isRight, call).toBe(true);
+});
+
+describe("what counts as a key", () => {
+  const code = [
+    "local keys = keys_of(KEYS[1])",
+    "local admission = admission_of(keys.tag)",
+    "local queue, other = admission.admit_prefix .. pool, pool .. ':x'",
+    "local flow = { queue = queue, name = pool }",
+    "local loop = loop",
+  ].join("\n");
+  const isKey = keyJudge({ code, luaKeys: luaKeys(), given: ["passed"] });
+  const right = [
+    ...[
+      "KEYS[1]",
+      "keys.run",
+      "keys.batch_prefix .. batch",
+      "keys.batch_prefix .. batch .. ':ended'",
+      "queue",
+    ],
+    ...["admission.later", "admission_of(keys.tag).begun", "queue .. ':x'", "flow.queue", "passed"],
+  ];
+  const wrong = [
+    ...[
+      "keys.id",
+      "keys.tag",
+      "keys.batch_prefix",
+      "keys.nothing",
+      "admission.admit_prefix",
+      "admission.nothing",
+    ],
+    ...[
+      "admission_of(pool).begun",
+      "other",
+      "flow.name",
+      "unknown",
+      "'name'",
+      "'{baton}:x'",
+      "pool .. keys.run",
+    ],
+    ...["keys.run .. pool", "loop", "KEYS[1] .. pool", "admission_of(keys.tag).nothing"],
+  ];
+  test.each(right)("%s does", (expression) => expect(isKey(expression)).toBe(true));
+  test.each(wrong)("%s does not", (expression) => expect(isKey(expression)).toBe(false));
+
+  test("and each argument of a command that takes many is judged, over several on a line", () => {
+    const line = "redis.call('DEL', a, keys.b .. ':c') redis.call('TIME') redis.call('HGET', x, 'y')";
+    expect(touchedKeys(line)).toEqual(["a", "keys.b .. ':c'", "x"]);
+    expect(sourcesOf("keys_of(pool) admission_of(tag)", isKey).map(({ isRight }) => isRight)).toEqual([
+      false,
+      false,
+    ]);
+  });
+});
+
+test("the functions of buckets touch the bucket alone that they are given", () => {
+  const touched = touchedKeys(codeOf(readLua("bucket")));
+  expect(touched.length).toBeGreaterThan(4);
+  for (const key of touched) expect(["bucket_key", "bucket.key"]).toContain(key);
 });

@@ -2,10 +2,11 @@
  * The Lua scripts: loaded from lua/, declared here, called by name. The header of each file lists its keys,
  * arguments and reply; a test holds the headers against these declarations.
  */
+import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { BatonError } from "@baton/core";
-import type { Redis } from "ioredis";
 import { luaKeys } from "./keys.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 export interface ScriptDeclaration {
   readonly keys: readonly string[];
@@ -13,6 +14,8 @@ export interface ScriptDeclaration {
   readonly args: readonly string[];
   /** May run when Redis has no memory left, because it ends or continues what was accepted. */
   readonly allowOom: boolean;
+  /** A file of functions that it shares with some others, put between the prelude and its own. */
+  readonly shared?: "bucket";
 }
 
 export const SCRIPTS = {
@@ -30,7 +33,9 @@ export const SCRIPTS = {
       "phase",
       "batch",
       "custom_id",
+      "admit",
       "forked",
+      "trace",
       "items...",
     ],
     allowOom: false,
@@ -76,6 +81,7 @@ export const SCRIPTS = {
       "error_message",
       "tries",
       "ttl_ms",
+      "pack",
       "item_count",
       "items...",
       "events",
@@ -93,11 +99,17 @@ export const SCRIPTS = {
   },
   expire: { keys: ["run"], args: ["ttl_ms"], allowOom: true },
   read: { keys: ["run"], args: ["how"], allowOom: true },
-  budget: { keys: ["batch", "runs"], args: ["tokens_max", "cost_max", "idle_ms"], allowOom: true },
+  batch: {
+    keys: ["batch", "runs", "batches"],
+    args: ["id", "how", "idle_ms", "field and value in turn..."],
+    allowOom: true,
+  },
+  feed: { keys: ["admission"], args: ["pool", "window", "prioritized", "feed_max", "check"], allowOom: true },
   hold: { keys: ["holds", "control"], args: ["pool", "how"], allowOom: true },
+  settings: { keys: ["settings", "control"], args: ["pool", "name and value in turn..."], allowOom: true },
   beat: {
-    keys: ["workers", "holds", "runs..."],
-    args: ["worker_id", "worker_json", "epoch and claim of each run in turn..."],
+    keys: ["workers", "holds", "settings", "runs..."],
+    args: ["worker_id", "worker_json", "known_rev", "epoch and claim of each run in turn..."],
     allowOom: true,
   },
   lead: { keys: ["leader"], args: ["holder", "lease_ms"], allowOom: true },
@@ -105,6 +117,33 @@ export const SCRIPTS = {
   audit: { keys: ["runs..."], args: ["how", "group of each run in turn..."], allowOom: true },
   recount: { keys: ["backlog"], args: ["pool", "seen", "actual"], allowOom: true },
   forget: { keys: ["runs..."], args: ["batch of each run in turn..."], allowOom: true },
+  reserve: {
+    keys: ["account", "pool", "calls", "index"],
+    args: ["call", "amounts", "window_ms", "book_ms", "lease_ms", "account_limits", "pool_limits"],
+    allowOom: true,
+    shared: "bucket",
+  },
+  settle: {
+    keys: ["account", "pool", "calls"],
+    args: ["call", "amounts", "window_ms"],
+    allowOom: true,
+    shared: "bucket",
+  },
+  learn: {
+    keys: ["bucket", "index"],
+    args: ["window_ms", "limits", "remaining", "resets"],
+    allowOom: true,
+    shared: "bucket",
+  },
+  late: { keys: ["account", "pool"], args: ["call", "window_ms"], allowOom: true, shared: "bucket" },
+  cut: { keys: ["bucket", "index"], args: ["window_ms"], allowOom: true, shared: "bucket" },
+  lease: { keys: ["calls"], args: ["lease_ms", "calls..."], allowOom: true },
+  headroom: {
+    keys: ["bucket and calls of each in turn..."],
+    args: ["window_ms"],
+    allowOom: true,
+    shared: "bucket",
+  },
   publish: {
     keys: ["runs..."],
     args: ["epoch, claim and events (a JSON array) of each run in turn..."],
@@ -121,30 +160,60 @@ export type ScriptReply = readonly unknown[];
 export type RunScript = (
   name: ScriptName,
   keys: readonly string[],
-  args: readonly string[],
+  args: readonly (string | Buffer)[],
 ) => Promise<ScriptReply>;
 
 /** The body of a script as Redis gets it: the shebang with its flags, the keys, the prelude, the file. */
 export function scriptBody(name: ScriptName): string {
   const shebang = SCRIPTS[name].allowOom ? "#!lua flags=allow-oom\n" : "#!lua\n";
-  return shebang + luaKeys() + readLua("prelude") + readLua(name);
+  const { shared }: ScriptDeclaration = SCRIPTS[name];
+  return (
+    shebang + luaKeys() + readLua("prelude") + (shared === undefined ? "" : readLua(shared)) + readLua(name)
+  );
 }
 
 export function readLua(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
 }
 
-/** Defines every script on the connection and returns the function that calls them. */
-export function defineScripts(redis: Redis): RunScript {
-  for (const name of scriptNames()) redis.defineCommand(commandOf(name), { lua: scriptBody(name) });
-  // ioredis adds the commands to the instance at run time, which its type cannot know.
-  const commands = redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+interface LoadedScript {
+  readonly body: string;
+  /** What Redis knows it by. */
+  readonly sha: string;
+}
+
+const loaded = new Map<ScriptName, LoadedScript>();
+
+function scriptOf(name: ScriptName): LoadedScript {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
+  const body = scriptBody(name);
+  const script = { body, sha: hash("sha1", body) };
+  loaded.set(name, script);
+  return script;
+}
+
+/**
+ * Returns the function that calls scripts on a connection: by their hash, and with their body where Redis does not know
+ * it (yet, or any more). They are not defined as commands of the client, because it copies all of those for each
+ * pipeline that it fills.
+ */
+export function defineScripts(redis: RedisClient): RunScript {
   return async (name, keys, args) => {
-    const command = commands[commandOf(name)];
-    if (command === undefined) throw new Error(`script ${name} is not defined on this connection`);
-    const reply = await command.call(redis, keys.length, ...keys, ...args).catch(nameFull);
+    const { sha, body } = scriptOf(name);
+    const reply = await redis
+      .evalsha(sha, keys.length, ...keys, ...args)
+      .catch((error: unknown) => {
+        if (!isUnknownScript(error)) throw error;
+        return redis.eval(body, keys.length, ...keys, ...args);
+      })
+      .catch(nameFull);
     return Array.isArray(reply) ? reply : [reply];
   };
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
 /** A Redis whose memory is full refuses what would begin new work; what continues work, it takes. */
@@ -160,8 +229,4 @@ function nameFull(error: unknown): never {
 export function scriptNames(): readonly ScriptName[] {
   // The keys of the literal above are exactly the names.
   return Object.keys(SCRIPTS) as ScriptName[];
-}
-
-function commandOf(name: ScriptName): string {
-  return `baton_${name}`;
 }

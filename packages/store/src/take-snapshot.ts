@@ -3,20 +3,23 @@ import { BatonError, type Run, type RunId, runEventSchema, type StampedEvent } f
 import { z } from "zod";
 import { readItems } from "./claim-run.ts";
 import { runKeys } from "./keys.ts";
+import { readLog } from "./log-pack.ts";
 import { assembleRun } from "./read-run.ts";
+import type { RedisClient } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
 
 /** A stream entry as Redis replies it: its id, and field and value in turn. */
 export type StreamEntry = [id: string, fields: string[]];
 
 /** The whole state at one moment, with the id of the last event that it covers. Throws `not_found`. */
-export async function takeSnapshot(run: RunScript, id: RunId): Promise<StampedEvent> {
+export async function takeSnapshot(redis: RedisClient, run: RunScript, id: RunId): Promise<StampedEvent> {
   const [fields, phases, spec, log, entries] = await run("read", [runKeys(id).run], ["all"]);
   const found = assembleRun(id, fields, phases, spec);
   if (found === undefined) {
     throw new BatonError("not_found", `there is no run ${id}: it never was, or its retention has passed`);
   }
-  // LRANGE and XRANGE reply arrays of this form by the protocol.
+  // A packed log changes no more, so it may be read behind the rest; LRANGE and XRANGE reply arrays by the protocol.
+  const items = log === "packed" ? await readLog(redis, id) : (log as string[]);
   const events = (entries as StreamEntry[]).flatMap((entry) => readEntry(id, entry));
   return {
     id: events.at(-1)?.id ?? "0-0",
@@ -25,7 +28,7 @@ export async function takeSnapshot(run: RunScript, id: RunId): Promise<StampedEv
       epoch: found.run.epoch,
       phase: found.run.phases.at(-1)?.seq ?? 0,
       run: found.run,
-      items: readItems(id, log as string[]),
+      items: readItems(id, items),
       partialText: openText(found.run, events),
     },
   };

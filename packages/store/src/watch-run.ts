@@ -4,10 +4,10 @@
  * from there; so it is when the place is lost while watching. It ends when the run is terminal and all was told.
  */
 import { isTerminal, type RunId, type StampedEvent } from "@baton/core";
-import type { Redis } from "ioredis";
 import type { EventHub } from "./event-hub.ts";
 import { runKeys } from "./keys.ts";
 import { glanceAt } from "./read-run.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { readEntry } from "./take-snapshot.ts";
 
 const BATCH = 200;
@@ -22,7 +22,7 @@ export interface WatchOptions {
 
 /** What a watch reads of; the ledger is one. */
 export interface WatchSource {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   snapshot(id: RunId): Promise<StampedEvent>;
 }
 
@@ -58,7 +58,7 @@ export async function* watchRun(
 }
 
 /** Whether a watch can begin at `after`; whether it still is in the stream is seen when it is read from. */
-async function canContinue(redis: Redis, id: RunId, after: string | undefined): Promise<boolean> {
+async function canContinue(redis: RedisClient, id: RunId, after: string | undefined): Promise<boolean> {
   if (after === undefined || !EVENT_ID.test(after)) return false;
   if (after !== START) return true;
   // Asked in this order: a stream outlives its run's end, so one that is empty after this was never written to.
@@ -81,7 +81,7 @@ interface Reading {
  * The events behind `last`. Its entry is read again: where it is missing, the stream was trimmed past it, ended, or
  * went back, and what stands there does not continue what was told. Then the reply is undefined.
  */
-async function readAfter(redis: Redis, id: RunId, last: string): Promise<Reading | undefined> {
+async function readAfter(redis: RedisClient, id: RunId, last: string): Promise<Reading | undefined> {
   // Without a place in the entry, all of it was told.
   const [entryId = "", index] = last.split(".");
   const entries = await redis.xrange(runKeys(id).events, entryId, "+", "COUNT", BATCH + 1);
@@ -94,7 +94,7 @@ async function readAfter(redis: Redis, id: RunId, last: string): Promise<Reading
 }
 
 /** Whether the run is terminal and nothing is behind `last`. Asked in this order: an end is told as it happens. */
-async function isOver(redis: Redis, id: RunId, last: string): Promise<boolean> {
+async function isOver(redis: RedisClient, id: RunId, last: string): Promise<boolean> {
   const glance = await glanceAt(redis, id);
   if (glance !== undefined && !isTerminal(glance.status)) return false;
   return (await readAfter(redis, id, last))?.events.length === 0;

@@ -101,6 +101,8 @@ export interface Commit {
   readonly outcome: Outcome;
   readonly events: readonly RunEvent[];
   readonly retentionMs: number;
+  /** Of a run that succeeds: its whole conversation with these items, packed; it takes the place of the log. */
+  readonly pack?: Buffer | undefined;
 }
 
 export type CommitReply =
@@ -135,6 +137,7 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
       failure?.message.slice(0, SENTENCE_CHARS_MAX) ?? "",
       outcome.kind === "requeue" ? formatTries(outcome.tries) : "0",
       String(commit.retentionMs),
+      commit.pack ?? "",
       String(commit.items.length),
       ...commit.items.map((item) => JSON.stringify(item)),
       eventsOf(commit.events),

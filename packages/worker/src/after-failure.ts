@@ -1,11 +1,12 @@
 /**
  * What becomes of a phase whose model call failed: it is queued again with a delay, control falls back to another
- * model, or the run fails. Each attempt is counted and told to watchers. A rate limit slows the whole pool down and
- * is counted apart, since it says nothing of the run.
+ * model, or the run fails. Each attempt is counted and told to watchers. A rate limit slows all down
+ * that it is meant for, the pool or its whole account, and is counted apart, since it says nothing of the run.
  */
-import { type BatonError, isRetryable } from "@baton/core";
+import { isRetryable, type ModelId } from "@baton/core";
 import type { Tries } from "@baton/store";
 import { backoffMs } from "./backoff.ts";
+import type { CallResult } from "./call-model.ts";
 import { endOf } from "./end-phase.ts";
 import { fallbackStep } from "./fallback.ts";
 import type { PhasePlan } from "./phase-plan.ts";
@@ -21,7 +22,7 @@ const POOL_LIMITS_MAX = 2;
 
 /** Ends the claim; says how. */
 export async function afterFailure(
-  error: BatonError,
+  { error, refused }: Extract<CallResult, { kind: "failed" }>,
   session: PhaseSession,
   plan: PhasePlan,
   deps: WorkerDeps,
@@ -36,8 +37,9 @@ export async function afterFailure(
   );
   const failure = { code: error.code, message: error.message };
   if (!isRetryable(error) || attempt >= most) return giveUp(failure, attempt, session, plan);
+  session.signals.retried(error.code);
   const delayMs = backoffMs(error.retry, attempt, deps.ids);
-  if (isLimit && attempt <= POOL_LIMITS_MAX) await slowDown(delayMs, plan, deps);
+  if (isLimit && attempt <= POOL_LIMITS_MAX) await slowDown(delayMs, refused, deps);
   const ended = await session.end(
     { kind: "requeue", delayMs, tries, failure },
     [],
@@ -69,14 +71,14 @@ async function giveUp(
   return ended.kind === "lost" ? "lost" : "fail";
 }
 
-/** All workers of the pool hear of it; this one at once. */
-async function slowDown(ms: number, plan: PhasePlan, deps: WorkerDeps): Promise<void> {
-  deps.holds.hold(plan.model, ms);
+/** All workers of the pools hear of it; this one at once. */
+async function slowDown(ms: number, pools: readonly ModelId[], deps: WorkerDeps): Promise<void> {
+  for (const pool of pools) deps.holds.hold(pool, ms);
   try {
-    await deps.ledger.hold(plan.model, { kind: "for", ms });
+    await Promise.all(pools.map((pool) => deps.ledger.hold(pool, { kind: "for", ms })));
   } catch (error) {
-    // The run itself is delayed by its own commit; the others of the pool will meet the limit themselves.
-    deps.log.warn({ err: error, model: plan.model }, "the pool could not be slowed down");
+    // The run itself is delayed by its own commit; the others will meet the limit themselves.
+    deps.log.warn({ err: error, pools }, "what was refused could not be slowed down");
   }
 }
 

@@ -6,6 +6,7 @@ import {
   askPolicy,
   type BatonError,
   type ModelDelta,
+  type ModelId,
   type ModelReply,
   type ModelRequest,
   type NewItem,
@@ -16,6 +17,7 @@ import {
   toBatonError,
   type Usage,
 } from "@baton/core";
+import type { Permit } from "./account-limits.ts";
 import { instructionsOfTurn, type PhasePlan, toolsOfTurn } from "./phase-plan.ts";
 import type { EventBody, PhaseSession } from "./phase-session.ts";
 import { turnsIn, visibleItems } from "./phase-view.ts";
@@ -32,8 +34,13 @@ export interface Reply {
 
 export type CallResult =
   | { readonly kind: "replied"; readonly reply: Reply }
+  /** Time has passed before its turn came, and the pool is held by now or the run is to pause: decide again. */
+  | { readonly kind: "waited" }
+  /** Its account's limit leaves room in `ms`, and not before. */
+  | { readonly kind: "later"; readonly ms: number; readonly limit: string }
   | { readonly kind: "lost" }
-  | { readonly kind: "failed"; readonly error: BatonError };
+  /** `refused`: the pools that a rate limit is meant for. */
+  | { readonly kind: "failed"; readonly error: BatonError; readonly refused: readonly ModelId[] };
 
 /** Asks the run's policy, if it has one, what this turn should be. */
 export async function decisionOfTurn(
@@ -72,24 +79,65 @@ async function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): 
   }
 }
 
+/** Makes the call when the limits of its account leave room for it. */
 export async function callModel(
   session: PhaseSession,
   plan: PhasePlan,
   decision: PolicyDecision,
   catalogue: ToolCatalogue,
+  deps: Pick<WorkerDeps, "adapters" | "price" | "limits" | "holds">,
+): Promise<CallResult> {
+  const request = requestOf(session, plan, decision, catalogue);
+  const admission = await deps.limits.admit(request, session.held.signal);
+  if (admission.kind !== "go") return admission;
+  if (admission.waited && (session.held.pausing || deps.holds.msOf(plan.model) > 0)) {
+    admission.permit.withdraw();
+    return { kind: "waited" };
+  }
+  return makeCall(session, plan, request, admission.permit, deps);
+}
+
+async function makeCall(
+  session: PhaseSession,
+  plan: PhasePlan,
+  request: ModelRequest,
+  permit: Permit,
   deps: Pick<WorkerDeps, "adapters" | "price">,
 ): Promise<CallResult> {
   const { signal } = session.held;
+  const call = session.signals.callBegan();
+  let hasOutput = false;
   try {
     const adapter = deps.adapters(plan.model);
-    const request = requestOf(session, plan, decision, catalogue);
-    const reply = await adapter.call(request, (delta) => show(session, delta), signal);
-    return { kind: "replied", reply: placeReply(session, plan, reply, deps.price) };
+    const onDelta = (delta: ModelDelta): void => {
+      if (isOutput(delta)) {
+        hasOutput = true;
+        call.delta();
+      }
+      if (delta.kind === "rate_limit") permit.learn(delta.report);
+      show(session, delta);
+    };
+    const reply = await adapter.call(request, onDelta, signal);
+    permit.settle(reply.usage);
+    const placed = placeReply(session, plan, reply, deps.price);
+    call.replied(reply, placed.costUsd);
+    return { kind: "replied", reply: placed };
   } catch (thrown) {
     // An abort is no failure of the model: its cause is read from the claim.
-    if (signal.aborted) return { kind: "lost" };
-    return { kind: "failed", error: toBatonError(thrown) };
+    if (signal.aborted) {
+      permit.abandon();
+      call.lost();
+      return { kind: "lost" };
+    }
+    const error = toBatonError(thrown);
+    call.failed(error);
+    return { kind: "failed", error, refused: permit.fail(error, hasOutput) };
   }
+}
+
+/** Whether something of the reply itself came in. */
+function isOutput({ kind }: ModelDelta): boolean {
+  return kind === "text" || kind === "reasoning" || kind === "tool_call";
 }
 
 function placeReply(
@@ -140,6 +188,8 @@ function show(session: PhaseSession, delta: ModelDelta): void {
       return;
     case "dropped_setting":
       session.show({ type: "notice", code: "dropped_setting", message: `${delta.setting}: ${delta.why}` });
+      return;
+    case "rate_limit":
       return;
     case "tool_call":
       // The call is shown when it starts to run; until then the model may still be writing its arguments.

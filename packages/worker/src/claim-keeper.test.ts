@@ -1,4 +1,4 @@
-import { newClaimId, newRunId } from "@baton/core";
+import { newClaimId, newRunId, shardOf } from "@baton/core";
 import type { BeatReply, Claim, LostClaim, WorkerBeat } from "@baton/store";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ClaimAborted, ClaimKeeper, type ExtendLocks } from "./claim-keeper.ts";
@@ -12,14 +12,15 @@ afterEach(() => {
 });
 
 let count = 0;
-function claimOf(): Claim {
+function claimOf(shard = 0): Claim {
   count += 1;
   const source = { now: () => count, random: (size: number) => new Uint8Array(size).fill(count) };
-  return { runId: newRunId(0, source), pool: gpt, ticket: 1, epoch: count, claimId: newClaimId(source) };
+  return { runId: newRunId(shard, source), pool: gpt, ticket: 1, epoch: count, claimId: newClaimId(source) };
 }
 
 const BEAT: WorkerBeat = {
   ...{ workerId: "w", host: "h", pid: 1, version: "0", patterns: [], pools: [], concurrency: 1, active: 0 },
+  ...{ activeByPool: {}, caps: {}, refused: [], endedByPool: {} },
 };
 
 type Reply = readonly LostClaim[] | Error;
@@ -31,8 +32,8 @@ function open(...replies: Reply[]) {
   const errors: unknown[] = [];
   const holds: BeatReply["holds"][] = [];
   const ledger = {
-    async beat(beat: WorkerBeat, claims: readonly Claim[]) {
-      expect(beat).toBe(BEAT);
+    async beat(beat: WorkerBeat | undefined, claims: readonly Claim[]) {
+      if (claims.every(({ runId }) => shardOf(runId) === 0)) expect(beat).toBe(BEAT);
       beats.push(claims);
       const reply = replies.shift();
       if (reply instanceof Error) throw reply;
@@ -151,13 +152,31 @@ describe("locks", () => {
     }
     await vi.advanceTimersByTimeAsync(0);
     expect({ beats: beats.length, renewals }).toEqual({ beats: 3, renewals: 1 });
-    // The second passes while a hurried beat is under way: the next one renews.
+    // The second passes while a hurried beat is under way: locks do not wait for it.
     keeper.hurry();
     await vi.advanceTimersByTimeAsync(1_000);
     keeper.hurry();
     waiting[0]?.resolve({ lost: [], holds: new Map() });
     await vi.advanceTimersByTimeAsync(0);
     expect({ beats: beats.length, renewals }).toEqual({ beats: 5, renewals: 2 });
+  });
+
+  test("are renewed while a beat waits, and of one queue also while another queue's renewal does", async () => {
+    const renewals = { well: 0, away: 0 };
+    const { keeper, beats } = open();
+    const well = async () => {
+      renewals.well += 1;
+      return [];
+    };
+    const away = () => {
+      renewals.away += 1;
+      return Promise.withResolvers<string[]>().promise;
+    };
+    keeper.hold(claimOf(), job(well));
+    keeper.hold(claimOf(), job(away));
+    void keeper.start();
+    await vi.advanceTimersByTimeAsync(3_500);
+    expect({ beats: beats.length, ...renewals }).toEqual({ beats: 1, well: 4, away: 1 });
   });
 
   test("that are lost are no verdict on the claim", async () => {
@@ -174,6 +193,24 @@ describe("locks", () => {
 });
 
 describe("the beat", () => {
+  test("of a shard that is away holds up that of no other", async () => {
+    const [near, far] = [claimOf(0), claimOf(3)];
+    // Asked in the order of the shards: the first answers, and the other does not.
+    const { keeper, beats, waiting } = open([]);
+    const [one, other] = [keeper.hold(near, job()), keeper.hold(far, job())];
+    void keeper.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beats).toEqual([[near], [far]]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(beats).toEqual([[near], [far], [near]]);
+    waiting[1]?.resolve({ lost: [{ claim: near, kind: "fenced", status: "cancelled" }], holds: new Map() });
+    await vi.advanceTimersByTimeAsync(0);
+    expect([one.aborted, other.aborted]).toEqual(["fenced", undefined]);
+    waiting[0]?.resolve({ lost: [{ claim: far, kind: "fenced", status: "cancelled" }], holds: new Map() });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(other.aborted).toBe("fenced");
+  });
+
   test("that fails is told, aborts nothing, and comes again", async () => {
     const claim = claimOf();
     const { keeper, errors } = open(new Error("away"), [{ claim, kind: "fenced", status: "queued" }]);

@@ -14,28 +14,31 @@ import {
   modelIdSchema,
   type ToolHost,
 } from "@baton/core";
+import type { RedisClient } from "@baton/store";
 import {
   type EventHub,
   type Ledger,
   listPools,
   PoolQueues,
-  Reconciler,
   removeWorker,
   type WorkerBeat,
 } from "@baton/store";
-import type { Redis } from "ioredis";
 import type { Logger } from "pino";
+import { AccountLimits } from "./account-limits.ts";
+import { Caretaker } from "./caretaker.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import { EventWriter } from "./event-writer.ts";
-import { Housekeeper } from "./housekeeper.ts";
+import { LiveSettings } from "./live-settings.ts";
 import { PoolHolds } from "./pool-holds.ts";
-import { LOCK_MS, PoolWorker } from "./pool-worker.ts";
+import { LOCK_MS } from "./pool-worker.ts";
+import { ServedPools } from "./served-pools.ts";
+import { NO_SIGNALS, type Signals } from "./signals.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
 export interface ModelWorkerOptions {
   readonly ledger: Ledger;
   /** The ledger's connection kind: waits while Redis is away. Shared by all pools; each adds a blocking one. */
-  readonly connection: Redis;
+  readonly connection: RedisClient;
   /** Tells of new pools. */
   readonly hub: EventHub;
   readonly adapters: AdapterLookup;
@@ -46,14 +49,17 @@ export interface ModelWorkerOptions {
   readonly capabilities: ReadonlySet<string>;
   /** Model ids, or prefixes that end with `*`. */
   readonly patterns: readonly string[];
-  /** Phases at once in each pool, where the configuration does not say otherwise. */
+  /** Phases at work at once, over all pools and shards. The configuration and live settings may cap a pool below it. */
   readonly concurrency: number;
   readonly ids: IdSource;
   readonly log: Logger;
+  /** Told what happens, for meters and tracers. */
+  readonly signals?: Signals | undefined;
   readonly identity: Pick<WorkerBeat, "workerId" | "host" | "pid" | "version">;
+  /** Of providers' limits: a minute, but for tests. */
+  readonly limitWindowMs?: number | undefined;
 }
 
-const RECONCILE_MS = 1_000;
 const HOLD_LOOK_MS_MAX = 60_000;
 
 export class ModelWorker {
@@ -62,22 +68,24 @@ export class ModelWorker {
   readonly #events: EventWriter;
   readonly #claims: ClaimKeeper;
   readonly #holds: PoolHolds;
+  readonly #limits: AccountLimits;
   readonly #deps: WorkerDeps;
-  readonly #pools = new Map<ModelId, PoolWorker>();
+  readonly #pools: ServedPools;
   /** Pools that match but cannot be served here, each said once. */
   readonly #refused = new Set<ModelId>();
-  readonly #reconciler: Reconciler;
-  readonly #reconciling: Housekeeper;
+  readonly #caretaker: Caretaker;
   readonly #stopping = new AbortController();
   #looking: Promise<void> = Promise.resolve();
   #listening: Promise<void> = Promise.resolve();
   #holdEnd: NodeJS.Timeout | undefined;
 
   constructor(options: ModelWorkerOptions) {
-    const { ledger, connection, log } = options;
+    const { ledger, connection, log, signals = NO_SIGNALS } = options;
     this.#options = options;
     this.#holds = new PoolHolds(options.ids, () => this.#followHolds());
-    this.#queues = new PoolQueues(connection, (error) => log.warn({ error: error.message }, "queue error"));
+    const settings = new LiveSettings(() => this.#pools.follow());
+    const onQueueError = (error: Error) => log.warn({ error: error.message }, "queue error");
+    this.#queues = new PoolQueues(connection, onQueueError, ledger.shards);
     this.#events = new EventWriter(ledger, (error) =>
       log.warn({ err: error }, "events could not be written"),
     );
@@ -86,7 +94,17 @@ export class ModelWorker {
       describe: () => this.#describe(),
       lockMs: LOCK_MS,
       onHolds: (holds) => this.#holds.learn(holds),
+      settings,
       onError: (error) => log.warn({ err: error }, "the beat failed"),
+    });
+    this.#limits = new AccountLimits({
+      ledger,
+      config: options.config,
+      settings: (pool) => settings.of(pool),
+      ids: options.ids,
+      log,
+      onRest: () => this.#pools.follow(),
+      windowMs: options.limitWindowMs,
     });
     this.#deps = {
       ledger,
@@ -103,24 +121,44 @@ export class ModelWorker {
       claims: this.#claims,
       events: this.#events,
       holds: this.#holds,
+      settings,
+      limits: this.#limits,
       adapters: options.adapters,
       tools: options.tools,
       price: options.price,
       config: options.config,
       capabilities: options.capabilities,
+      signals,
       ids: options.ids,
       log,
     };
-    this.#reconciler = new Reconciler({
+    this.#pools = new ServedPools({
+      concurrency: options.concurrency,
+      shards: Array.from({ length: ledger.shards }, (_, shard) => shard),
+      connection,
+      queues: this.#queues,
+      models: options.config.models,
+      holds: this.#holds,
+      settings,
+      deps: this.#deps,
+    });
+    this.#caretaker = new Caretaker({
       ledger,
       queues: this.#queues,
+      hub: options.hub,
       ids: options.ids,
       identity: { id: options.identity.workerId, host: options.identity.host },
       lockMs: LOCK_MS,
-      onHealed: (healed) => log.info(healed, "healed"),
+      onHealed: (healed) => {
+        log.info(healed, "healed");
+        const { what, runId, pool } = healed;
+        // It heals by ending the run.
+        if (what === "deadline" && runId !== undefined) {
+          signals.runEnded({ runId, pool, status: "failed", code: "deadline" });
+        }
+      },
+      onError: (error) => log.warn({ err: error }, "housekeeping failed"),
     });
-    const onError = (error: unknown) => log.warn({ err: error }, "housekeeping failed");
-    this.#reconciling = new Housekeeper(RECONCILE_MS, () => this.#reconciler.turn(), onError);
   }
 
   /** Serves the models that are named outright; throws when one of them cannot be served here. */
@@ -132,15 +170,15 @@ export class ModelWorker {
       if (pattern.endsWith("*")) continue;
       const pool = modelIdSchema.parse(pattern);
       this.#options.adapters(pool);
-      await this.#serve(pool);
+      await this.#pools.serve(pool);
     }
-    this.#reconciling.start();
+    this.#caretaker.start();
     if (this.#options.patterns.some((pattern) => pattern.endsWith("*"))) this.#looking = this.#keepLooking();
   }
 
   /** The pools served now. */
   get pools(): readonly ModelId[] {
-    return [...this.#pools.keys()].sort();
+    return this.#pools.pools;
   }
 
   /** Phases at work now. */
@@ -157,15 +195,15 @@ export class ModelWorker {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#holdEnd);
-    await Promise.all([this.#looking, this.#listening, this.#reconciling.stop()]);
-    const workers = [...this.#pools.values()];
-    await Promise.all(workers.map((worker) => worker.stopTaking()));
+    await Promise.all([this.#looking, this.#listening, this.#caretaker.stop()]);
+    this.#pools.stopTaking();
     const timer = setTimeout(() => this.#claims.handBack(), deadlineMs);
-    await Promise.all(workers.map((worker) => worker.close()));
+    await this.#pools.close();
     clearTimeout(timer);
     await this.#claims.stop();
+    await this.#limits.close();
     await this.#events.close();
-    await this.#reconciler.release();
+    await this.#caretaker.release();
     await removeWorker(this.#options.ledger.redis, this.#options.identity.workerId);
     await this.#queues.close();
   }
@@ -185,7 +223,7 @@ export class ModelWorker {
     clearTimeout(this.#holdEnd);
     // Stopping, they rest for good.
     if (this.#stopping.signal.aborted) return;
-    for (const [pool, worker] of this.#pools) worker.hold(this.#holds.msOf(pool) > 0);
+    this.#pools.follow();
     const ms = this.#holds.nextEndMs;
     if (ms === undefined) return;
     this.#holdEnd = setTimeout(() => this.#followHolds(), Math.min(ms + 1, HOLD_LOOK_MS_MAX));
@@ -206,10 +244,11 @@ export class ModelWorker {
   }
 
   async #lookForPools(): Promise<void> {
-    for (const pool of await listPools(this.#options.ledger.redis)) {
+    const { ledger } = this.#options;
+    for (const pool of await listPools(ledger.redis, ledger.shards)) {
       if (this.#pools.has(pool) || this.#refused.has(pool)) continue;
       if (!this.#options.patterns.some((pattern) => matchesModelPattern(pattern, pool))) continue;
-      if (this.#canServe(pool)) await this.#serve(pool);
+      if (this.#canServe(pool)) await this.#pools.serve(pool);
     }
   }
 
@@ -224,28 +263,12 @@ export class ModelWorker {
     }
   }
 
-  async #serve(pool: ModelId): Promise<void> {
-    if (this.#pools.has(pool)) return;
-    const concurrency = this.#options.config.models[pool]?.concurrency ?? this.#options.concurrency;
-    const worker = new PoolWorker({
-      pool,
-      connection: this.#options.connection,
-      concurrency,
-      deps: this.#deps,
-    });
-    this.#pools.set(pool, worker);
-    worker.hold(this.#holds.msOf(pool) > 0);
-    await worker.ready();
-    this.#options.log.info({ pool, concurrency }, "serving");
-  }
-
   #describe(): WorkerBeat {
     return {
       ...this.#options.identity,
       patterns: this.#options.patterns,
-      pools: this.pools,
-      concurrency: this.#options.concurrency,
-      active: this.#claims.size,
+      refused: [...this.#refused].sort(),
+      ...this.#pools.describe(),
     };
   }
 }

@@ -27,6 +27,7 @@ import {
 import type { HeldClaim } from "./claim-keeper.ts";
 import type { EventWriter } from "./event-writer.ts";
 import { handoffsOf, sinceFork } from "./phase-view.ts";
+import type { PhaseSignals } from "./signals.ts";
 
 export type WriteResult = "written" | "lost";
 
@@ -60,6 +61,7 @@ export class PhaseSession {
   readonly handoffs: number;
   /** Milliseconds that the phase had been at work when it was claimed. */
   readonly workedMs: number;
+  readonly signals: PhaseSignals;
   readonly #deps: SessionDeps;
   readonly #priority: number;
   #tries: Tries;
@@ -71,9 +73,11 @@ export class PhaseSession {
   #hasShown = false;
   #writing: Promise<unknown> = Promise.resolve();
   #lost = false;
+  #outcome: Outcome | undefined;
 
-  constructor(claimed: Claimed, held: HeldClaim, deps: SessionDeps) {
+  constructor(claimed: Claimed, held: HeldClaim, deps: SessionDeps, signals: PhaseSignals) {
     this.held = held;
+    this.signals = signals;
     this.spec = claimed.spec;
     this.phase = claimed.phase;
     this.#tries = claimed.tries;
@@ -106,6 +110,11 @@ export class PhaseSession {
 
   get batch(): BatchState | undefined {
     return this.#batch;
+  }
+
+  /** What was committed, once it was. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
   }
 
   /** Shows an event to watchers at the next tick; never the truth. */
@@ -181,6 +190,7 @@ export class PhaseSession {
         return { kind: "lost" };
       }
       this.#lost = true;
+      this.#outcome = outcome;
       // A pause that was taken back while its commit was under way: the run goes on, under an entry of its own.
       if (next === undefined && result.entry !== undefined) {
         await this.#deps.enqueue(result.entry, { delayMs: 0, priority: this.#priority });
@@ -238,6 +248,7 @@ export class PhaseSession {
 
   #lose(): "lost" {
     this.#lost = true;
+    this.signals.fenced();
     this.held.abort("fenced");
     return "lost";
   }

@@ -28,7 +28,7 @@ import { type EndStep, endOf } from "./end-phase.ts";
 import { type PhasePlan, planPhase } from "./phase-plan.ts";
 import { PhaseSession } from "./phase-session.ts";
 import { runTools } from "./run-tools.ts";
-import { waitForPool } from "./wait-for-pool.ts";
+import { comeBack, waitForPool } from "./wait-for-pool.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
 /** What becomes of the queue's job: it is done with, or comes back after a while. */
@@ -50,14 +50,17 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
     takeoversMax: deps.config.limits.takeoversMax,
   });
   if (claimed.kind === "unreadable") return giveUp(claimed, deps);
-  if (claimed.kind !== "claimed") return verdictOf(claimed);
+  if (claimed.kind !== "claimed") return verdictOf(claimed, entry, deps);
   const { phase, takeover, attempt } = claimed;
   const { runId, epoch } = claimed.claim;
   deps.log.debug({ runId, epoch, phase, attempt, takeover, model: entry.pool }, "claimed");
   using held = deps.claims.hold(claimed.claim, job);
-  const session = new PhaseSession(claimed, held, deps);
-  const why = await converseSafely(session, deps);
-  return { kind: "done", why: why === "lost" ? await afterAbort(session) : why };
+  using signals = deps.signals.phaseBegan(claimed);
+  const session = new PhaseSession(claimed, held, deps, signals);
+  const told = await converseSafely(session, deps);
+  const why = told === "lost" ? await afterAbort(session) : told;
+  signals.ended(why, session.outcome);
+  return { kind: "done", why };
 }
 
 /** A run that cannot be read fails: another look would find the same. */
@@ -67,7 +70,8 @@ async function giveUp(
 ): Promise<JobVerdict> {
   deps.log.error({ runId: claim.runId, err: error }, "the run cannot be read");
   const outcome = { kind: "failed", code: error.code, message: error.message } as const;
-  await deps.ledger.commit(claim, { length, items: [], outcome, events: [] });
+  const { kind } = await deps.ledger.commit(claim, { length, items: [], outcome, events: [] });
+  if (kind !== "fenced") deps.signals.runEnded({ ...claim, status: "failed", code: error.code });
   return { kind: "done", why: "unreadable" };
 }
 
@@ -168,8 +172,12 @@ async function takeTurn(
   switch (called.kind) {
     case "lost":
       return "lost";
+    case "waited":
+      return "written";
+    case "later":
+      return comeBack(session, called);
     case "failed":
-      return afterFailure(called.error, session, plan, deps);
+      return afterFailure(called, session, plan, deps);
     case "replied": {
       const { reply } = called;
       const next = decide(viewOf(session, plan, session.with([reply.item]), catalogue, deps));
@@ -257,9 +265,19 @@ function viewOf(
   };
 }
 
-function verdictOf(reply: Exclude<ClaimReply, { kind: "claimed" | "unreadable" }>): JobVerdict {
+/** Why a claim fails a run instead of taking it; the next one finds it `failed`. */
+const ENDED_BY_CLAIM: ReadonlySet<string> = new Set(["deadline", "config_missing", "poison"]);
+
+function verdictOf(
+  reply: Exclude<ClaimReply, { kind: "claimed" | "unreadable" }>,
+  entry: QueueEntry,
+  deps: WorkerDeps,
+): JobVerdict {
   switch (reply.kind) {
     case "finished":
+      if (ENDED_BY_CLAIM.has(reply.why)) {
+        deps.signals.runEnded({ ...entry, status: "failed", code: reply.why });
+      }
       return { kind: "done", why: reply.why };
     case "ahead":
       return { kind: "later", ms: AHEAD_MS };

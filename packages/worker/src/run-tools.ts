@@ -35,6 +35,7 @@ export async function runTools(
   parallel: number,
 ): Promise<WriteResult> {
   for (const call of work.unknown) {
+    session.signals.toolAnswered("unknown");
     if ((await writeResult(session, call, OUTCOME_UNKNOWN)) === "lost") return "lost";
   }
   const queue = [...work.calls];
@@ -61,6 +62,7 @@ async function runOne(
 ): Promise<WriteResult> {
   const { signal, claim } = session.held;
   if (call.arguments.kind === "invalid") {
+    session.signals.toolAnswered("refused");
     return writeResult(
       session,
       call,
@@ -72,6 +74,7 @@ async function runOne(
   }
   const definition = catalogue.tools.find((tool) => tool.name === call.name);
   if (definition === undefined && call.name.startsWith("transfer_to_")) {
+    session.signals.toolAnswered("refused");
     return writeResult(
       session,
       call,
@@ -94,6 +97,7 @@ async function runOne(
     arguments: JSON.stringify(args).slice(0, 2_000),
   });
   let outcome: ToolOutcome;
+  const running = session.signals.toolBegan(call);
   try {
     outcome = await tools.call(
       {
@@ -115,9 +119,11 @@ async function runOne(
       signal,
     );
   } catch (error) {
+    running.lost();
     if (signal.aborted) return "lost";
     throw error;
   }
+  running.ended(outcome.isError);
   return writeResult(session, call, outcome);
 }
 

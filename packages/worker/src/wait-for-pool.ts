@@ -1,9 +1,11 @@
 /**
  * A held pool calls no model. A short hold is waited for in place; otherwise the place is given to others and the run
- * comes back when the hold is over, a little spread, so that the pool does not come back as one.
+ * comes back when the hold is over, a little spread, so that the pool does not come back as one. So does a run for whose
+ * next call the limits of its account leave no room.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { ModelId } from "@baton/core";
+import type { CallResult } from "./call-model.ts";
 import type { PhaseSession } from "./phase-session.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
@@ -27,5 +29,19 @@ export async function waitForPool(
   const [byte = 0] = deps.ids.random(1);
   const delayMs = ms === Number.POSITIVE_INFINITY ? PAUSED_POOL_MS : Math.ceil(ms * (1 + byte / 1_024));
   const ended = await session.end({ kind: "requeue", delayMs, tries: session.tries }, [], []);
+  return ended.kind === "lost" ? "lost" : "held";
+}
+
+/** The account's limit leaves no room for a while: the run gives its place back until then. It is no failed attempt. */
+export async function comeBack(
+  session: Pick<PhaseSession, "tries" | "end">,
+  { ms, limit }: Extract<CallResult, { kind: "later" }>,
+): Promise<"held" | "lost"> {
+  const message = `waits for the limit of ${limit}: about ${Math.ceil(ms / 1_000)} s`;
+  const ended = await session.end(
+    { kind: "requeue", delayMs: ms, tries: session.tries },
+    [],
+    [{ type: "notice", code: "provider_limit", message }],
+  );
   return ended.kind === "lost" ? "lost" : "held";
 }

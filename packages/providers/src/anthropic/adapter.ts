@@ -26,6 +26,7 @@ export function anthropicAdapter(provider: ProviderContext): ModelAdapter {
         request,
         limits: provider.limits,
         signal,
+        onDelta,
         api: "anthropic-messages",
         send: (guarded) => client.messages.create(body, { signal: guarded }).asResponse(),
         reader: messagesReader(context, onDelta),

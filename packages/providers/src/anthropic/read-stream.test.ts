@@ -187,3 +187,11 @@ test("a setting that was left out is told before the reply", async () => {
   expect(deltas[0]).toMatchObject({ kind: "dropped_setting", setting: "temperature" });
   expect(server.requests[0]?.headers["anthropic-version"]).toBe("2026-10-21");
 });
+
+test("the model that answered is told as the provider names it, and a strange name is no harm", async () => {
+  const named = (model: unknown) => ({ type: "message_start", message: { id: "msg_1", model, usage: {} } });
+  const dated = await read(named("claude-opus-4-5-20251101"), ...textBlock(0, "so"), ...end("end_turn"));
+  expect(dated.reply.answeredBy).toBe("claude-opus-4-5-20251101");
+  const strange = await read(named(7), ...textBlock(0, "so"), ...end("end_turn"));
+  expect(strange.reply.answeredBy).toBeUndefined();
+});

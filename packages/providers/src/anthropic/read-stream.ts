@@ -23,7 +23,11 @@ const usageSchema = z.looseObject({
 const eventSchema = z.discriminatedUnion("type", [
   z.looseObject({
     type: z.literal("message_start"),
-    message: z.looseObject({ id: z.string().optional(), usage: usageSchema.nullish() }),
+    message: z.looseObject({
+      id: z.string().optional(),
+      model: z.string().optional().catch(undefined),
+      usage: usageSchema.nullish(),
+    }),
   }),
   z.looseObject({
     type: z.literal("content_block_start"),
@@ -58,12 +62,14 @@ export function messagesReader(context: CallContext, onDelta: (delta: ModelDelta
   const blocks = new Map<number, Block>();
   const usage: Record<string, number> = {};
   let responseId: string | undefined;
+  let answeredBy: string | undefined;
   let stopReason: string | undefined;
 
   const take = (event: Event): boolean => {
     switch (event.type) {
       case "message_start":
         responseId = event.message.id;
+        answeredBy = event.message.model;
         keepCounts(usage, event.message.usage);
         return false;
       case "content_block_start":
@@ -99,6 +105,7 @@ export function messagesReader(context: CallContext, onDelta: (delta: ModelDelta
       stopReason: stopReasonOf(stopReason),
       usage: usageOf(usage),
       responseId,
+      answeredBy,
     }),
   };
 }

@@ -21,6 +21,7 @@ export function chatAdapter(provider: ProviderContext): ModelAdapter {
         request,
         limits: provider.limits,
         signal,
+        onDelta,
         api: "openai-chat",
         send: (guarded) => client.chat.completions.create(body, { signal: guarded }).asResponse(),
         reader: chatReader({

@@ -140,3 +140,10 @@ test("a stop without a word is empty, and may be tried again", async () => {
     retry: "backoff",
   });
 });
+
+test("the model that answered is told as the server names it, and a strange name is no harm", async () => {
+  const dated = await read(LOCAL, chunk({ content: "so" }, "stop", { model: "qwen3-8b-q4" }), "[DONE]");
+  expect(dated.reply.answeredBy).toBe("qwen3-8b-q4");
+  const strange = await read(LOCAL, chunk({ content: "so" }, "stop", { model: 7 }), "[DONE]");
+  expect(strange.reply.answeredBy).toBeUndefined();
+});

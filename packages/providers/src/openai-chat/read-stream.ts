@@ -50,6 +50,7 @@ const usageSchema = z.looseObject({
 
 const chunkSchema = z.looseObject({
   id: z.string().nullish().catch(undefined),
+  model: z.string().nullish().catch(undefined),
   error: z.unknown().optional(),
   usage: usageSchema.nullish().catch(undefined),
   choices: z
@@ -79,6 +80,7 @@ export function chatReader({ context, onDelta, spareId, keepReasoning }: ChatRea
   let reasoningField: "reasoning_content" | "reasoning" = "reasoning_content";
   let refused = false;
   let responseId: string | undefined;
+  let answeredBy: string | undefined;
   let finish: string | undefined;
   let usage: Usage = NO_USAGE;
 
@@ -115,6 +117,7 @@ export function chatReader({ context, onDelta, spareId, keepReasoning }: ChatRea
         throw providerFailure(bodyError(chunk.error), context);
       }
       responseId ??= chunk.id ?? undefined;
+      answeredBy ??= chunk.model ?? undefined;
       if (chunk.usage) usage = usageOf(chunk.usage);
       for (const choice of chunk.choices ?? []) {
         if ((choice.index ?? 0) !== 0) continue;
@@ -133,6 +136,7 @@ export function chatReader({ context, onDelta, spareId, keepReasoning }: ChatRea
       stopReason: refused ? "refusal" : stopReasonOf(finish),
       usage,
       responseId,
+      answeredBy,
     }),
   };
 }

@@ -18,6 +18,7 @@ export function responsesAdapter(provider: ProviderContext): ModelAdapter {
         request,
         limits: provider.limits,
         signal,
+        onDelta,
         api: "openai-responses",
         send: (guarded) => client.responses.create(body, { signal: guarded }).asResponse(),
         reader: responsesReader(context, onDelta),

@@ -196,3 +196,10 @@ test("a response without a word is empty, and may be tried again", async () => {
     retry: "backoff",
   });
 });
+
+test("the model that answered is told as the provider names it, and a strange name is no harm", async () => {
+  const dated = await read(done(0, message("so")), completed({ model: "gpt-5.2-2025-12-11" }));
+  expect(dated.reply.answeredBy).toBe("gpt-5.2-2025-12-11");
+  const strange = await read(done(0, message("so")), completed({ model: 7 }));
+  expect(strange.reply.answeredBy).toBeUndefined();
+});

@@ -17,6 +17,7 @@ type OutputItem = z.infer<typeof itemSchema>;
 
 const responseSchema = z.looseObject({
   id: z.string().optional(),
+  model: z.string().optional().catch(undefined),
   output: z.array(itemSchema).nullish(),
   incomplete_details: z.looseObject({ reason: z.string().nullish() }).nullish(),
   usage: z
@@ -127,6 +128,7 @@ function replyOf(
     stopReason: stopReasonOf(response, incomplete, refused),
     usage: usageOf(response.usage),
     responseId,
+    answeredBy: response.model,
   };
 }
 

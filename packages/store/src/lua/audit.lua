@@ -4,7 +4,7 @@
 -- how: repair | look; to look changes nothing. group: the one that the run was found under in the status index, or ''.
 -- Reply: a list of {place, what...} of the runs that were out of step; places count from 0; what: `<index>+` for a
 --        member that was missing, `<index>-` for one too many, `ended-` for one that a run left whose retention
---        has passed, `deadlines~` for another time, `corrupt` for a record that cannot be read, which is left alone.
+--        has passed, `deadlines~` for another time, `admission+` for a run that had lost its place there, `corrupt` for a record that cannot be read, which is left alone.
 -- Keeps: R1 (sent twice it finds nothing the second time), R4 (a live run is in `live`, where its entry is looked for).
 local keys = keys_of(KEYS[1])
 local how = ARGV[1]
@@ -15,12 +15,13 @@ local ids, records, members = {}, {}, {}
 for place = 1, #KEYS do
   local run_key = KEYS[place]
   local id = string.match(run_key, ':run:(.+)$')
-  local values = redis.pcall('HMGET', run_key, 'status', 'deadline')
+  local values = redis.pcall('HMGET', run_key, 'status', 'deadline', 'ticket')
   local status = values[1]
   local group = status and (is_live(status) and 'live' or (status == 'waiting' or is_terminal(status)) and status)
   ids[place] = id
   records[place] = {
     status = status, group = group, deadline = tonumber(values[2] or ''),
+    admission = status == 'queued' and values[3] == '0',
     -- A key that holds anything but a record with a status that we know is not ours to judge.
     corrupt = values.err or (status and not group) or (not status and redis.call('EXISTS', run_key) == 1),
   }
@@ -43,6 +44,24 @@ local function settle(found, name, index, member, score, wanted)
 end
 
 local now = now_ms()
+
+-- R4: whether a run that waits for its admission has its place there; to repair gives it one. Its count is left as it is,
+-- because it was counted when it came; feed.lua sets counts right.
+local function has_place(run_key, id)
+  local admission = admission_of(keys.tag)
+  local values = redis.call('HMGET', run_key, 'pool', 'batch', 'priority', 'not_before')
+  local pool, batch, not_before = values[1], values[2], tonumber(values[4] or '')
+  if not_before and redis.call('ZSCORE', admission.later, id) then return true end
+  if redis.call('ZSCORE', admission.admit_prefix .. pool .. ':' .. batch, id)
+    and redis.call('ZSCORE', admission.flows_prefix .. pool, batch) then return true end
+  if repair and not_before and not_before > now then
+    redis.call('ZADD', admission.later, not_before, id)
+  elseif repair then
+    join_flow(keys, admission, pool, batch, id, values[3])
+  end
+  return false
+end
+
 local out_of_step = {}
 for place = 1, #KEYS do
   local id, record, found = ids[place], records[place], { place - 1 }
@@ -59,7 +78,10 @@ for place = 1, #KEYS do
       settle(found, name, keys.status, member, redis.call('ZSCORE', keys.status, member), false)
     end
     settle(found, 'running', keys.running, id, in_running[place], record.status == 'running' and now)
-    settle(found, 'live', keys.live, id, in_live[place], group == 'live' and now)
+    settle(found, 'live', keys.live, id, in_live[place], group == 'live' and not record.admission and now)
+    if record.admission and not has_place(KEYS[place], id) then
+      found[#found + 1] = 'admission+'
+    end
     local score, deadline = in_deadlines[place], (group == 'live' or group == 'waiting') and record.deadline
     settle(found, 'deadlines', keys.deadlines, id, score, deadline)
     if deadline and score and tonumber(score) ~= deadline then

@@ -3,8 +3,9 @@
 -- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms,
 --       log_max, known_log
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
---         attempts, worked_ms, batch, batch_flags, log}; worked_ms: how long the phase has been at work; log: the conversation when it has at most log_max items, 'known' when it is as
---         known_log says (`<mark of the last commit> <length>`), else empty
+--         attempts, worked_ms, batch, batch_flags, trace, log}; worked_ms: how long the phase has been at work;
+--         trace: the submitter's trace context; log: the conversation when it has at most log_max items, 'known' when
+--         it is as known_log says (`<mark of the last commit> <length>`), else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
 local keys = keys_of(KEYS[1])
@@ -14,10 +15,11 @@ local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8
 local log_max, known_log = tonumber(ARGV[10]), ARGV[11]
 
 local run = load_run(keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs', 'crashes',
-  'takeovers', 'unfit_since', 'priority', 'needs', 'committed', 'rested', 'batch')
+  'takeovers', 'unfit_since', 'priority', 'needs', 'committed', 'rested', 'trace')
 if not run then return { 'finished', 'gone' } end
 if not is_live(run.status) then return { 'finished', run.status } end
-if ticket < run.ticket then return { 'finished', 'behind' } end
+-- No job has ticket 0: a run that has it waits for its admission.
+if ticket < run.ticket or ticket == 0 then return { 'finished', 'behind' } end
 if ticket > run.ticket then return { 'ahead' } end
 if pool ~= run.pool then return { 'finished', 'misplaced' } end
 
@@ -37,10 +39,10 @@ local function reply(epoch, takeover)
     log = 'known'
   elseif run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
   local worked_ms = run.started == 0 and 0 or now - run.started - rested
-  local batch = run.more[15] or ''
+  local batch = run.batch
   return { 'claimed', epoch, run.phase, run.len, rev, spec, tries, takeover, run.turns,
     total_turns, handoffs, run.usage, priority, run.attempts, worked_ms, batch,
-    batch ~= '' and batch_flags(keys, batch) or '', log }
+    batch ~= '' and batch_flags(keys, batch) or '', run.more[15] or '', log }
 end
 
 -- R1: our own claim, sent again after a lost reply.
@@ -69,6 +71,10 @@ if missing ~= '' then
     return { 'finished', 'config_missing' }
   end
   redis.call('HSET', keys.run, 'unfit_since', since, 'missing', missing)
+  -- What was admitted and cannot begin makes room, and its batch is tried more slowly, see feed.lua.
+  if run.batch ~= '' and run.attempts == 0 and handoffs == '0' and leave_fed(keys, pool) then
+    redis.call('HSET', admission_of(keys.tag).fair_prefix .. pool, 'unfit:' .. run.batch, now)
+  end
   return { 'unfit', missing }
 end
 
@@ -90,6 +96,16 @@ if takeover then
     return { 'finished', 'poison' }
   end
 end
+if run.attempts == 0 and handoffs == '0' then
+  -- It begins: feed.lua tells what these are counted for. A run of a batch may have come without an admission.
+  local was_fed = run.batch ~= '' and leave_fed(keys, pool)
+  local admission = admission_of(keys.tag)
+  if was_fed or (unfit_since and run.batch ~= '') then
+    redis.call('HDEL', admission.fair_prefix .. pool, 'unfit:' .. run.batch)
+  else
+    redis.call('HINCRBY', admission.begun, pool, 1)
+  end
+end
 run.attempts = run.attempts + 1
 local started = run.started > 0 and run.started or now
 local fields = { 'status', 'running', 'claim', claim, 'epoch', epoch, 'updated', now, 'attempts',
@@ -108,5 +124,5 @@ if unfit_since then
   set('missing', '')
 end
 redis.call('HSET', keys.run, unpack(fields))
-move_status(keys, run.status, 'running', now)
+move_status(keys, run, 'running', now)
 return reply(epoch, takeover and '1' or '0')

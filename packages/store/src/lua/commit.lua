@@ -1,11 +1,13 @@
 -- A worker ends its claim: the last items, and where the run goes. Each ticket is committed at most once (R7).
 -- KEYS: run
 -- ARGV: claim, epoch, ticket, len, is_turn, usage, spend, outcome, pool, delay_ms, reason, detail, error_code,
---       error_message, tries, ttl_ms, item_count, items..., events
+--       error_message, tries, ttl_ms, pack, item_count, items..., events
 -- spend: as append's. error_code, error_message: why it failed, or why it is tried again.
 -- is_turn: the items begin with a model reply; usage is then that of the whole phase, this reply included.
 -- outcome: handoff | requeue | wait | succeeded | failed
 -- reason: what a wait is for; `failed` with a handoff: the phase failed, and another model steps in.
+-- pack: of a run that succeeds, the whole conversation with these items as one entry that takes the place of the log,
+-- or ''. Such a run changes no more, so no script but this one ever meets a packed log.
 -- A wait for reason `paused` queues the run instead, when nobody asks for a pause any more.
 -- Reply: {committed, status, ticket, pool} | {duplicate, status, ticket, pool} | {diverged} | {fenced, status}
 -- Keeps: R2, R3, R4 (queued enters its pool), R6, R7.
@@ -15,8 +17,8 @@ local is_turn, usage = ARGV[5] == '1', ARGV[6]
 local spend, outcome, pool, delay_ms = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local reason, detail = ARGV[11], ARGV[12]
 local error_code, error_message, tries, ttl_ms = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
-local item_count = tonumber(ARGV[17])
-local first_item = 18
+local pack, item_count = ARGV[17], tonumber(ARGV[18])
+local first_item = 19
 local events = ARGV[first_item + item_count]
 
 local run = load_run(keys.run, 'committed', 'handoffs', 'total_turns', 'crashes', 'tries', 'rested')
@@ -35,7 +37,10 @@ local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
-if item_count > 0 then
+if pack ~= '' and outcome == 'succeeded' then
+  redis.call('DEL', keys.log)
+  redis.call('RPUSH', keys.log, pack)
+elseif item_count > 0 then
   redis.call('RPUSH', keys.log, unpack(ARGV, first_item, first_item + item_count - 1))
   if run.more[4] and run.more[4] ~= '0' then set('crashes', '0') end
 end

@@ -1,15 +1,18 @@
 -- Creates a run with its first items, or finds the one that the same submission made before (R8).
 -- KEYS: run
--- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, phase, batch, custom_id, forked,
---       items...
+-- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, phase, batch, custom_id, admit,
+--       forked, trace, items...
 -- phase: where the run begins; not 0 in a fork. forked: `<run id> <items>` that it began with, or ''.
+-- admit: 1 when the run waits for its admission with others of its batch: its ticket is 0, and no job is added.
+-- trace: the submitter's trace context, or ''.
 -- Reply: {created | exists, id, ticket, pool} | {conflict, id}
 -- Keeps: R1 (the same id or key again changes nothing), R4 (the run enters its pool), R8.
 local keys = keys_of(KEYS[1])
 local spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local delay_ms, timeout_ms, body_hash, idem_digest = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
-local phase, batch, custom_id, forked = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
-local first_item = 13
+local phase, batch, custom_id, admit = ARGV[9], ARGV[10], ARGV[11], ARGV[12] == '1'
+local forked, trace = ARGV[13], ARGV[14]
+local first_item = 15
 local idem_key = keys.idem_prefix .. idem_digest
 
 if idem_digest ~= '' then
@@ -31,13 +34,14 @@ if state[1] then return { 'exists', keys.id, state[1], state[2] } end
 
 local now = now_ms()
 local len = #ARGV - first_item + 1
+local ticket = admit and 0 or 1
 -- A small hash is a list that is searched from its front: what claim and commit read stands first, in their order,
 -- and is there from the start, because what is absent is searched for to the end.
-redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', 1, 'epoch', 1, 'claim', '', 'phase', phase,
+redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', ticket, 'epoch', 1, 'claim', '', 'phase', phase,
   'len', len, 'ops', '', 'pausing', '', 'attempts', 0, 'turns', 0, 'started', '', 'usage', '0 0 0 0 0 0',
-  'committed', '', 'handoffs', 0, 'total_turns', 0, 'crashes', 0, 'tries', 0, 'not_before', '', 'deadline', '',
-  'v', 2, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
-  'created', now, 'updated', now)
+  'batch', batch, 'committed', '', 'handoffs', 0, 'total_turns', 0, 'crashes', 0, 'tries', 0, 'not_before', '', 'deadline', '',
+  'v', 3, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
+  'rested', '', 'trace', trace, 'created', now, 'updated', now)
 redis.call('SET', keys.spec, spec)
 if needs ~= '' then redis.call('SET', keys.needs, needs) end
 for i = first_item, #ARGV do redis.call('RPUSH', keys.log, ARGV[i]) end
@@ -52,12 +56,18 @@ if timeout_ms > 0 then
 end
 index_status(keys.status, keys, nil, 'live')
 if batch ~= '' then
-  redis.call('HSET', keys.run, 'batch', batch, 'custom_id', custom_id)
+  redis.call('HSET', keys.run, 'custom_id', custom_id)
   index_status(keys.batch_prefix .. batch .. ':runs', keys, nil, 'live')
-  local batch_key = keys.batch_prefix .. batch
-  redis.call('PERSIST', batch_key)
+  redis.call('PERSIST', keys.batch_prefix .. batch)
+  if redis.call('HSETNX', keys.batch_prefix .. batch, 'created', now) == 1 then
+    redis.call('ZADD', admission_of(keys.tag).batches, now, batch)
+  end
 end
 if forked ~= '' then redis.call('HSET', keys.run, 'forked', forked) end
-enter_pool(keys, pool, now)
+if admit then
+  enter_admission(keys, batch, pool, priority, delay_ms > 0 and now + delay_ms or 0)
+else
+  enter_pool(keys, batch, pool, now)
+end
 feed(keys, 'queued', pool)
-return { 'created', keys.id, '1', pool }
+return { 'created', keys.id, ticket, pool }

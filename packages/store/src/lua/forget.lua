@@ -25,7 +25,11 @@ for place = 1, #KEYS do
     if batch ~= '' then
       local batch_key, batch_runs = keys.batch_prefix .. batch, keys.batch_prefix .. batch .. ':runs'
       redis.call('ZREM', batch_runs, members_of(id))
-      if redis.call('EXISTS', batch_runs) == 0 then redis.call('DEL', batch_key) end
+      redis.call('ZREM', batch_key .. ':ended', id)
+      if redis.call('EXISTS', batch_runs) == 0 then
+        redis.call('DEL', batch_key, batch_key .. ':pools')
+        redis.call('ZREM', admission_of(keys.tag).batches, batch)
+      end
     end
   end
 end

@@ -15,15 +15,16 @@ end
 -- The fields that decide whether and how a run may move, and any more that a script names, in `run.more`.
 local function load_run(run_key, ...)
   local values = redis.call('HMGET', run_key, 'status', 'pool', 'ticket', 'epoch', 'claim', 'phase', 'len', 'ops',
-    'pausing', 'attempts', 'turns', 'started', 'usage', ...)
+    'pausing', 'attempts', 'turns', 'started', 'usage', 'batch', ...)
   if not values[1] then return nil end
   local more = {}
-  for i = 14, #values do more[i - 13] = values[i] end
+  for i = 15, #values do more[i - 14] = values[i] end
   return {
     status = values[1], pool = values[2], ticket = tonumber(values[3]), epoch = tonumber(values[4]),
     claim = values[5], phase = tonumber(values[6]), len = tonumber(values[7]), ops = values[8] or '',
     pausing = values[9] == '1', attempts = tonumber(values[10]), turns = tonumber(values[11]),
-    started = tonumber(values[12] or '') or 0, usage = values[13] or '0 0 0 0 0 0', more = more,
+    started = tonumber(values[12] or '') or 0, usage = values[13] or '0 0 0 0 0 0',
+    batch = values[14] or '', more = more,
   }
 end
 
@@ -73,29 +74,121 @@ local function index_status(index, keys, from_group, to_group)
   redis.call('ZADD', index, 0, to_group .. '/' .. keys.id)
 end
 
-local function move_status(keys, from, to, now)
+local function move_status(keys, run, to, now)
+  local from, batch = run.status, run.batch
   local from_group = is_live(from) and 'live' or from
   local to_group = is_live(to) and 'live' or to
   if from_group ~= to_group then
     index_status(keys.status, keys, from_group, to_group)
-    local batch = redis.call('HGET', keys.run, 'batch')
-    if batch and batch ~= '' then index_status(keys.batch_prefix .. batch .. ':runs', keys, from_group, to_group) end
+    if batch ~= '' then index_status(keys.batch_prefix .. batch .. ':runs', keys, from_group, to_group) end
   end
-  if from == 'running' and to ~= 'running' then redis.call('ZREM', keys.running, keys.id) end
-  if to == 'running' and from ~= 'running' then redis.call('ZADD', keys.running, now, keys.id) end
+  if from == 'running' and to ~= 'running' then
+    redis.call('ZREM', keys.running, keys.id)
+    if batch ~= '' then redis.call('HINCRBY', keys.batch_prefix .. batch, 'running', -1) end
+  end
+  if to == 'running' and from ~= 'running' then
+    redis.call('ZADD', keys.running, now, keys.id)
+    if batch ~= '' then redis.call('HINCRBY', keys.batch_prefix .. batch, 'running', 1) end
+  end
+end
+
+-- How many runs of a batch are queued or running in each pool.
+local function count_in_batch(keys, batch, pool, by)
+  if batch ~= '' then redis.call('HINCRBY', keys.batch_prefix .. batch .. ':pools', pool, by) end
 end
 
 -- `live` holds the runs that must have a queue entry (R4), by the time of that entry; `backlog` counts by pool.
-local function enter_pool(keys, pool, now)
+local function enter_pool(keys, batch, pool, now)
   redis.call('ZADD', keys.live, now, keys.id)
+  count_in_batch(keys, batch, pool, 1)
   if redis.call('HINCRBY', keys.backlog, pool, 1) == 1 and redis.call('SADD', keys.pools, pool) == 1 then
     redis.call('PUBLISH', keys.pools, pool)
   end
 end
 
-local function leave_pool(keys, pool)
+-- A queued run of a batch that has had no ticket yet has no queue entry: it waits for its admission (R4), which
+-- feed.lua tells about. The member of its batch's queue is scored by priority; ids of a batch are in its order.
+local function in_admission(run)
+  return run.status == 'queued' and run.ticket == 0
+end
+
+-- What has no priority of its own comes in the middle.
+local function admission_score(priority)
+  return (priority == '' or priority == '0') and '1000000' or priority
+end
+
+-- A virtual time as it is kept: a fraction loses nothing.
+local function exact(number) return string.format('%.17g', number) end
+
+-- The virtual time at which a flow of the pool may begin. While no batch waits nobody feeds, and the runs without a batch
+-- that began meanwhile moved the clock: they are counted now, and no credit for who comes.
+local function clock_of(admission, pool)
+  local fair = admission.fair_prefix .. pool
+  local values = redis.call('HMGET', fair, 'clock', 'singles', 'begun')
+  local clock = tonumber(values[1] or '') or 0
+  local waiting = tonumber(redis.call('HGET', admission.admission, pool) or '') or 0
+  if waiting > 0 and redis.call('EXISTS', admission.flows_prefix .. pool) == 1 then return clock end
+  local begun = tonumber(redis.call('HGET', admission.begun, pool) or '') or 0
+  local singles = (tonumber(values[2] or '') or 0) + begun - (tonumber(values[3] or '') or begun)
+  clock = math.max(clock, singles - 1)
+  redis.call('HSET', fair, 'clock', exact(clock), 'singles', exact(singles), 'begun', begun)
+  return clock
+end
+
+-- Its batch takes part from the virtual time of now on: what it did not use before is no credit. One that was emptied a
+-- moment ago is in the list of flows still, and pays for its last run first.
+local function join_flow(keys, admission, pool, batch, id, priority)
+  local queue, flows = admission.admit_prefix .. pool .. ':' .. batch, admission.flows_prefix .. pool
+  redis.call('ZADD', queue, admission_score(priority), id)
+  local due = redis.call('ZSCORE', flows, batch)
+  if due and redis.call('ZCARD', queue) > 1 then return end
+  local clock = clock_of(admission, pool)
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', flows, '-inf', '(' .. exact(clock), 'LIMIT', 0, 100)) do
+    -- Overtaken by runs of a smaller priority.
+    local head = redis.call('ZRANGE', admission.admit_prefix .. pool .. ':' .. other, 0, 0, 'WITHSCORES')
+    if other ~= batch and head[2] == admission_score(priority) then
+      clock = tonumber(redis.call('ZSCORE', flows, other))
+      break
+    end
+  end
+  if not due or tonumber(due) < clock then redis.call('ZADD', flows, exact(clock), batch) end
+end
+
+-- `not_before`: a time, or 0. The first run that waits for a pool is told to whoever feeds.
+local function enter_admission(keys, batch, pool, priority, not_before)
+  local admission = admission_of(keys.tag)
+  if not_before > 0 then
+    redis.call('ZADD', admission.later, not_before, keys.id)
+  else
+    join_flow(keys, admission, pool, batch, keys.id, priority)
+  end
+  count_in_batch(keys, batch, pool, 1)
+  if redis.call('HINCRBY', admission.admission, pool, 1) == 1 then
+    if redis.call('SADD', keys.pools, pool) == 1 then redis.call('PUBLISH', keys.pools, pool) end
+    redis.call('PUBLISH', keys.control, '')
+  end
+end
+
+local function leave_admission(keys, batch, pool)
+  local admission = admission_of(keys.tag)
+  local queue = admission.admit_prefix .. pool .. ':' .. batch
+  redis.call('ZREM', admission.later, keys.id)
+  -- A flow that is empty now is taken out by feed.lua.
+  redis.call('ZREM', queue, keys.id)
+  redis.call('HINCRBY', admission.admission, pool, -1)
+end
+
+-- An admitted run that has begun, or that never will, makes room for another one. Tells whether it was admitted.
+local function leave_fed(keys, pool)
+  return redis.call('SREM', admission_of(keys.tag).fed_prefix .. pool, keys.id) == 1
+end
+
+local function leave_pool(keys, run)
+  count_in_batch(keys, run.batch, run.pool, -1)
+  if in_admission(run) then return leave_admission(keys, run.batch, run.pool) end
   redis.call('ZREM', keys.live, keys.id)
-  redis.call('HINCRBY', keys.backlog, pool, -1)
+  redis.call('HINCRBY', keys.backlog, run.pool, -1)
+  if run.batch ~= '' and run.attempts == 0 then leave_fed(keys, run.pool) end
 end
 
 -- A reply of a run in a batch was paid: `spend` is `<batch> <tokens> <nano-USD>`, `-` for a price that is not known.
@@ -106,27 +199,21 @@ local function spend_of_batch(keys, spend)
   if cost == '-' then redis.call('HINCRBY', key, 'unpriced', 1) else redis.call('HINCRBY', key, 'cost', cost) end
 end
 
--- What is left of a batch's budget: 's' when it is spent, 'u' when it is in USD too.
+-- What is left of a batch's budget, with what its runs on other shards spent as far as it is known: 's' when it is spent, 'u' when it is in USD too.
 local function batch_flags(keys, batch)
   local key = keys.batch_prefix .. batch
-  local values = redis.call('HMGET', key, 'tokens', 'tokens_max', 'cost', 'cost_max')
+  local values = redis.call('HMGET', key, 'tokens', 'tokens_max', 'cost', 'cost_max', 'tokens_elsewhere', 'cost_elsewhere')
   local tokens_max, cost_max = tonumber(values[2] or ''), tonumber(values[4] or '')
-  local spent = (tokens_max and (tonumber(values[1] or '') or 0) >= tokens_max)
-    or (cost_max and (tonumber(values[3] or '') or 0) >= cost_max)
+  local function total(here, elsewhere) return (tonumber(here or '') or 0) + (tonumber(elsewhere or '') or 0) end
+  local spent = (tokens_max and total(values[1], values[5]) >= tokens_max)
+    or (cost_max and total(values[3], values[6]) >= cost_max)
   return (spent and 's' or '') .. (cost_max and 'u' or '')
 end
 
--- Closes the open phase into the list of phases. `usage` is five numbers as in core's Usage, and nano-USD.
+-- Closes the open phase into the list of phases: number, model, status, attempts, turns, end, start or 0, usage.
 local function close_phase(keys, run, status, now)
-  local input, cached, written, output, reasoning, cost =
-    string.match(run.usage, '(%d+) (%d+) (%d+) (%d+) (%d+) ?(%S*)')
-  local usd = tonumber(cost) and string.format('%.9f', tonumber(cost) / 1e9) or 'null'
-  local started = run.started > 0 and string.format(',"startedAt":%.0f', run.started) or ''
-  redis.call('RPUSH', keys.phases, string.format(
-    '{"seq":%d,"model":%s,"status":"%s","attempts":%d,"turns":%d,"endedAt":%.0f%s,"usage":{"inputTokens":%s,'
-      .. '"cachedInputTokens":%s,"cacheWriteTokens":%s,"outputTokens":%s,"reasoningTokens":%s},"costUsd":%s}',
-    run.phase, cjson.encode(run.pool), status, run.attempts, run.turns, now, started, input, cached, written, output,
-    reasoning, usd))
+  redis.call('RPUSH', keys.phases, string.format('[%d,%s,"%s",%d,%d,%.0f,%.0f,"%s"]',
+    run.phase, cjson.encode(run.pool), status, run.attempts, run.turns, now, run.started, run.usage))
 end
 
 -- A status event, as the array that `emit` takes.
@@ -145,9 +232,8 @@ local function owned_keys(keys)
 end
 
 -- The member of `expiries`: the batch stands in it, because the record is gone by then.
-local function expiry_member(keys)
-  local batch = redis.call('HGET', keys.run, 'batch')
-  return batch and batch ~= '' and (keys.id .. ' ' .. batch) or keys.id
+local function expiry_member(run, keys)
+  return run.batch ~= '' and (keys.id .. ' ' .. run.batch) or keys.id
 end
 
 -- Ends a run that is not terminal, from any status. `fields` are set along.
@@ -163,15 +249,16 @@ local function finish(keys, run, status, error_code, error_message, ttl_ms, now,
     redis.call('HSET', keys.run, 'error_code', error_code, 'error_message', error_message)
     extra = { error = { code = error_code, message = error_message } }
   end
-  move_status(keys, run.status, status, now)
-  if is_live(run.status) then leave_pool(keys, run.pool) end
+  move_status(keys, run, status, now)
+  if is_live(run.status) then leave_pool(keys, run) end
+  if run.batch ~= '' then redis.call('ZADD', keys.batch_prefix .. run.batch .. ':ended', now, keys.id) end
   redis.call('ZREM', keys.deadlines, keys.id)
   emit(keys, status_event(run, epoch, status, run.pool, extra))
   feed(keys, status, run.pool)
   local ttl = tonumber(ttl_ms)
   redis.call('PEXPIRE', keys.events, ttl > 0 and math.min(ttl, 3600000) or 3600000)
   if ttl > 0 then
-    redis.call('ZADD', keys.expiries, now + ttl, expiry_member(keys))
+    redis.call('ZADD', keys.expiries, now + ttl, expiry_member(run, keys))
     for _, key in ipairs(owned_keys(keys)) do redis.call('PEXPIRE', key, ttl_ms) end
   end
   hint(keys)
@@ -197,8 +284,8 @@ local function park(keys, run, pool, reason, detail, now, fields)
   rest(keys, run, now)
   redis.call('HSET', keys.run, 'status', 'waiting', 'reason', reason, 'detail', detail, 'epoch', epoch, 'claim', '',
     'updated', now, 'pausing', '', 'not_before', '', 'pool', pool, unpack(fields))
-  move_status(keys, run.status, 'waiting', now)
-  leave_pool(keys, run.pool)
+  move_status(keys, run, 'waiting', now)
+  leave_pool(keys, run)
   local extra = { reason = reason }
   if detail ~= '' then extra.detail = detail end
   emit(keys, status_event(run, epoch, 'waiting', pool, extra))
@@ -211,8 +298,11 @@ end
 --
 -- From waiting or terminal the ticket rises by 2: the job of ticket + 1 may be there, added beside a commit that
 -- parked the run or was refused, and a claim finishes it; added again it would be a no-op against that one.
+--
+-- A run that had no ticket yet waits for its admission again, still without one: no job is added.
 local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
   local epoch, ticket = run.epoch + 1, run.ticket + (is_live(run.status) and 1 or 2)
+  if run.ticket == 0 then ticket = 0 end
   rest(keys, run, now)
   redis.call('HSET', keys.run, 'status', 'queued', 'epoch', epoch, 'ticket', ticket, 'claim', '',
     'pool', pool, 'updated', now, unpack(fields))
@@ -222,12 +312,16 @@ local function enqueue(keys, run, pool, delay_ms, now, fields, quiet)
   end
   if run.pausing then redis.call('HSET', keys.run, 'pausing', '') end
   if delay_ms > 0 then redis.call('HSET', keys.run, 'not_before', now + delay_ms) end
-  move_status(keys, run.status, 'queued', now)
-  if not is_live(run.status) then
-    enter_pool(keys, pool, now)
+  move_status(keys, run, 'queued', now)
+  if ticket == 0 then
+    local priority = redis.call('HGET', keys.run, 'priority')
+    enter_admission(keys, run.batch, pool, priority, delay_ms > 0 and now + delay_ms or 0)
+  elseif not is_live(run.status) then
+    enter_pool(keys, run.batch, pool, now)
   elseif pool ~= run.pool then
+    count_in_batch(keys, run.batch, run.pool, -1)
     redis.call('HINCRBY', keys.backlog, run.pool, -1)
-    enter_pool(keys, pool, now)
+    enter_pool(keys, run.batch, pool, now)
   else
     redis.call('ZADD', keys.live, now, keys.id)
   end

@@ -1,7 +1,8 @@
 -- The reconciler (or an operator) gives a run a new queue entry, if it is exactly as it was seen.
 -- KEYS: run
 -- ARGV: op, status, ticket, epoch, claim
--- Reply: {requeued | duplicate, ticket, pool} | {moved, status}
+-- Reply: {requeued | duplicate, ticket, pool} | {moved, status}; a run that waits for its admission has no entry that it
+--        could have lost, so it is left where it is.
 -- Keeps: R1 (compare and set, and the operation id), R2, R4 (never re-adds an id: the ticket rises).
 local keys = keys_of(KEYS[1])
 local op, status, ticket, epoch, claim = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -10,7 +11,7 @@ local run = load_run(keys.run, 'not_before')
 if not run then return { 'moved', 'gone' } end
 if op_seen(run.ops, op) then return { 'duplicate', run.ticket, run.pool } end
 if run.status ~= status or run.ticket ~= ticket or run.epoch ~= epoch or run.claim ~= claim
-  or not is_live(status) then
+  or not is_live(status) or in_admission(run) then
   return { 'moved', run.status }
 end
 local now = now_ms()

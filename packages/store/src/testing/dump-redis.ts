@@ -2,12 +2,13 @@
  * All that Redis holds of the ledger, as one value that two moments can be compared by. Left out is what differs
  * from one sending to the next by design: ids of stream entries, times of writing, signs of life, BullMQ's keys.
  */
-import type { Redis } from "ioredis";
-import { reconcilerKeys, shardKeys } from "../keys.ts";
+
+import { reconcilerKeys, settingsKey, shardKeys } from "../keys.ts";
+import type { RedisClient } from "../redis-client.ts";
 
 export type Dump = Readonly<Record<string, unknown>>;
 
-export async function dumpRedis(redis: Redis): Promise<Dump> {
+export async function dumpRedis(redis: RedisClient): Promise<Dump> {
   const shared = shardKeys(0);
   const signs = [shared.workers, reconcilerKeys(0).reconciler];
   const keys = (await redis.keys("*")).filter(
@@ -21,7 +22,7 @@ export async function dumpRedis(redis: Redis): Promise<Dump> {
   return dump;
 }
 
-async function contentOf(redis: Redis, key: string): Promise<unknown> {
+async function contentOf(redis: RedisClient, key: string): Promise<unknown> {
   const type = await redis.type(key);
   switch (type) {
     case "string":
@@ -35,8 +36,8 @@ async function contentOf(redis: Redis, key: string): Promise<unknown> {
     case "stream":
       return (await redis.xrange(key, "-", "+")).map(([, fields]) => fields);
     case "hash": {
-      const { updated: _updated, ...fields } = await redis.hgetall(key);
-      return fields;
+      const { updated: _updated, rev, ...fields } = await redis.hgetall(key);
+      return key === settingsKey() || rev === undefined ? fields : { ...fields, rev };
     }
     default:
       throw new Error(`the ledger has no keys of type ${type}: ${key}`);

@@ -14,12 +14,12 @@ import {
   type RunSpec,
   type RunSpecInput,
 } from "@baton/core";
-import type { Redis } from "ioredis";
 import type { WorkerBeat } from "../beat.ts";
 import type { Claimed, ClaimReply } from "../claim-run.ts";
 import type { CreateRun, QueueEntry } from "../create-run.ts";
 import { runKeys, shardKeys } from "../keys.ts";
 import type { Ledger } from "../ledger.ts";
+import type { RedisClient } from "../redis-client.ts";
 import type { Commit, Outcome } from "../write-claim.ts";
 
 export const ALPHA = modelIdSchema.parse("sim/alpha");
@@ -36,6 +36,10 @@ export const BEAT: WorkerBeat = {
   pools: [ALPHA],
   concurrency: 1,
   active: 0,
+  activeByPool: {},
+  caps: {},
+  refused: [],
+  endedByPool: {},
 };
 
 export function itemAt(seq: number, text = `item ${seq}`): Item {
@@ -117,7 +121,11 @@ export function newOp(): OperationId {
 }
 
 /** Puts a run's deadline, or the time before which it may not start, into the past: its clock moves alone. */
-export async function timePasses(redis: Redis, id: RunId, field: "deadline" | "not_before"): Promise<void> {
+export async function timePasses(
+  redis: RedisClient,
+  id: RunId,
+  field: "deadline" | "not_before",
+): Promise<void> {
   await redis.hset(runKeys(id).run, field, "1");
   if (field === "deadline") await redis.zadd(shardKeys(0).deadlines, 1, id);
 }

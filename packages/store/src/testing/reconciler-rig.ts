@@ -1,11 +1,11 @@
 /** A reconciler on the queues of a test. Redis' time, as far as it is concerned, moves on by the test's word alone. */
 import { jobIdOf } from "@baton/core";
-import type { Redis } from "ioredis";
 import type { QueueEntry } from "../create-run.ts";
 import type { Healed } from "../heal-log.ts";
 import type { Ledger } from "../ledger.ts";
 import { type EnqueueOptions, PoolQueues } from "../pool-queues.ts";
 import { type PassReport, Reconciler } from "../reconciler.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { type BullRig, openBull } from "./bull-rig.ts";
 import { systemIds } from "./make-run.ts";
 
@@ -38,7 +38,7 @@ class RecordingQueues extends PoolQueues {
 
 export function openReconciler(url: string, ledger: Ledger): ReconcilerRig {
   const added: RecordingQueues[] = [];
-  const bull = openBull(url, (connection: Redis, onError: (error: Error) => void) => {
+  const bull = openBull(url, (connection: RedisClient, onError: (error: Error) => void) => {
     const queues = new RecordingQueues(connection, onError);
     added.push(queues);
     return queues;

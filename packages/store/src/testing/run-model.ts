@@ -5,6 +5,7 @@
  */
 import {
   type Item,
+  isLive,
   isTerminal,
   type ModelId,
   type RunId,
@@ -41,6 +42,11 @@ export interface ModelRun {
   crashes: number;
   deadline: "none" | "ahead" | "passed";
   errorCode: string | undefined;
+  readonly batch: string | undefined;
+  /** It was admitted to a queue, and has not begun. */
+  fed: boolean;
+  /** The pools in which it began without having been admitted: more than one, if a retry took it to another model. */
+  begunIn: ModelId[];
   /** `<ticket>/<claim>` of the last commit. */
   committed: string | undefined;
 }
@@ -102,7 +108,7 @@ export function step(run: ModelRun, command: ModelCommand): string {
         state.ticket === command.ticket &&
         state.epoch === command.epoch &&
         heldClaimId(run) === command.claimId;
-      if (!isAsSeen) return `refused ${state.status}`;
+      if (!isAsSeen || state.ticket === 0) return `refused ${state.status}`;
       const notBefore = state.status === "queued" ? state.notBefore : undefined;
       move(run, { kind: "requeue", ...(notBefore === undefined ? {} : { notBefore }) });
       return run.state.status === "waiting" ? "refused waiting" : `done ${entryOf(run)}`;
@@ -125,6 +131,18 @@ export function step(run: ModelRun, command: ModelCommand): string {
   }
 }
 
+/** Admits the runs that may be to the queue of a pool, and tells which. */
+export function stepFeed(runs: readonly ModelRun[], pool: ModelId): readonly RunId[] {
+  return runs.flatMap((run) => {
+    const { state } = run;
+    const isDue = state.status === "queued" && state.notBefore === undefined;
+    if (!isDue || state.pool !== pool || !allowed(run, { kind: "admit" })) return [];
+    move(run, { kind: "admit" });
+    run.fed = true;
+    return [run.id];
+  });
+}
+
 /** Whether the claim is the one that the run is under. */
 function holds(run: ModelRun, claim: Claim): boolean {
   return (
@@ -143,7 +161,7 @@ export function heldClaimId(run: ModelRun): string {
 function stepClaim(run: ModelRun, claim: Omit<Claim, "epoch">): string {
   const { state } = run;
   if (state.status !== "queued" && state.status !== "running") return `finished ${state.status}`;
-  if (claim.ticket < state.ticket) return "finished behind";
+  if (claim.ticket < state.ticket || claim.ticket === 0) return "finished behind";
   if (claim.ticket > state.ticket) return "ahead";
   if (claim.pool !== state.pool) return "finished misplaced";
   if (heldClaimId(run) === claim.claimId) return `claimed ${state.epoch} ${run.log.length} own`;
@@ -158,6 +176,10 @@ function stepClaim(run: ModelRun, claim: Omit<Claim, "epoch">): string {
   if (takeover) {
     run.crashes += 1;
     run.takeovers += 1;
+  }
+  if (run.attempts === 0 && run.handoffs === 0) {
+    if (!run.fed) run.begunIn.push(state.pool);
+    run.fed = false;
   }
   run.attempts += 1;
   run.claim = { ...claim, epoch: run.state.epoch };
@@ -256,6 +278,7 @@ function move(run: ModelRun, event: RunTransition): void {
   const result = transition(run.state, event);
   if (result.kind === "refused") throw new Error(`the ledger allows what core does not: ${result.why}`);
   run.state = result.state;
+  if (!isLive(run.state.status)) run.fed = false;
 }
 
 function end(run: ModelRun, event: RunTransition, reply: string): string {

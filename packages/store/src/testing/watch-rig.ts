@@ -1,9 +1,9 @@
 /** Watchers of runs, and what a worker tells them, for tests. */
 import { NO_USAGE, type RunEvent, type RunId, type StampedEvent } from "@baton/core";
-import type { Redis } from "ioredis";
 import type { Claimed } from "../claim-run.ts";
 import { EventHub } from "../event-hub.ts";
 import type { Ledger } from "../ledger.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { watchRun } from "../watch-run.ts";
 
 /** A watcher that stands forever fails its test with a `TimeoutError`. */
@@ -16,7 +16,7 @@ export interface Watchers extends AsyncDisposable {
   all(id: RunId, after?: string): Promise<StampedEvent[]>;
 }
 
-export function openWatchers(ledger: Ledger, subscriber: Redis): Watchers {
+export function openWatchers(ledger: Ledger, subscriber: RedisClient): Watchers {
   const hub = new EventHub(subscriber);
   const watch: Watchers["watch"] = async function* (id, after, signal) {
     const patience = AbortSignal.timeout(WATCH_MS_MAX);

@@ -1,0 +1,64 @@
+/** What a batch is doing, as it is now and as it goes on. */
+import { setTimeout as delay } from "node:timers/promises";
+import { BatonError, type ModelId } from "@baton/core";
+import type { Batch, BatchCounts, Ledger } from "@baton/store";
+import { checkBatchId } from "./batch-key.ts";
+
+export interface BatchStatus extends Batch {
+  readonly runs: BatchCounts;
+  /** Runs that are there, of whatever status. */
+  readonly total: number;
+  /** How many of its runs are queued or running in each pool. */
+  readonly pools: ReadonlyMap<ModelId, number>;
+  /** All runs are in, and all have ended. */
+  readonly isOver: boolean;
+}
+
+export type StatusSource = Pick<Ledger, "batch" | "batches" | "countBatch" | "batchPools">;
+
+/** Throws `not_found` for a batch that has no run and was never opened. */
+export async function readBatchStatus(ledger: StatusSource, id: string): Promise<BatchStatus> {
+  checkBatchId(id);
+  const [batch, runs, pools] = await Promise.all([
+    ledger.batch(id),
+    ledger.countBatch(id),
+    ledger.batchPools(id),
+  ]);
+  const total = Object.values(runs).reduce((sum, count) => sum + count, 0);
+  if (batch.createdAt === undefined && total === 0) {
+    throw new BatonError("not_found", `there is no batch ${id}: \`baton batch ls\` lists them`);
+  }
+  const ended = runs.succeeded + runs.failed + runs.cancelled;
+  return { ...batch, runs, total, pools, isOver: ended === total && !batch.isOpen };
+}
+
+const BATCHES_A_PAGE = 50;
+
+/** All batches, newest first. */
+export async function* listBatches(ledger: StatusSource): AsyncGenerator<BatchStatus, void, void> {
+  for (let from = 0; ; from += BATCHES_A_PAGE) {
+    const ids = await ledger.batches({ from, limit: BATCHES_A_PAGE });
+    yield* await Promise.all(ids.map((id) => readBatchStatus(ledger, id)));
+    if (ids.length < BATCHES_A_PAGE) return;
+  }
+}
+
+/** The status at once and then again and again, until the batch is over or the signal is aborted. */
+export async function* watchBatch(
+  ledger: StatusSource,
+  id: string,
+  everyMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<BatchStatus, void, void> {
+  while (!signal.aborted) {
+    const status = await readBatchStatus(ledger, id);
+    yield status;
+    if (status.isOver) return;
+    await pause(everyMs, signal);
+  }
+}
+
+/** Ends early when the signal is aborted. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,81 @@
+/** The `input` of a response: a text, or items, which become messages in the form of chat completions. */
+import type { Body, Draft } from "./spec-draft.ts";
+
+export function responsesInput(value: unknown, name: string, draft: Draft): void {
+  if (!Array.isArray(value)) {
+    draft.set("input", value, name);
+    return;
+  }
+  const messages: Body[] = [];
+  for (const [place, item] of value.entries()) {
+    const source = `${name}.${place}`;
+    if (!isObject(item)) draft.refuse(source, "an object is expected");
+    else addItem(item, source, messages, draft);
+  }
+  draft.set("messages", messages, name);
+}
+
+function addItem(item: Body, source: string, messages: Body[], draft: Draft): void {
+  const { type = "message" } = item;
+  if (type === "message") {
+    const content = Array.isArray(item.content)
+      ? item.content.map((part: unknown, place) => partOf(part, `${source}.content.${place}`, draft))
+      : item.content;
+    messages.push({ role: item.role, content });
+    return;
+  }
+  if (type === "function_call") {
+    addCall(item, messages);
+    return;
+  }
+  if (type === "function_call_output") {
+    messages.push({ role: "tool", tool_call_id: item.call_id, content: item.output });
+    return;
+  }
+  // Reasoning is sealed for the account that got it, and references name what OpenAI stores.
+  draft.refuse(source, `an item of type ${String(type)} cannot be translated`);
+}
+
+/** Calls of one turn stand in one message. */
+function addCall(item: Body, messages: Body[]): void {
+  const call = {
+    id: item.call_id,
+    type: "function",
+    function: { name: item.name, arguments: item.arguments },
+  };
+  const last = messages.at(-1);
+  if (last?.role !== "assistant") {
+    messages.push({ role: "assistant", content: null, tool_calls: [call] });
+    return;
+  }
+  const calls = Array.isArray(last.tool_calls) ? last.tool_calls : [];
+  messages[messages.length - 1] = { ...last, tool_calls: [...calls, call] };
+}
+
+function partOf(part: unknown, source: string, draft: Draft): unknown {
+  if (!isObject(part)) return part;
+  switch (part.type) {
+    case "input_text":
+    case "output_text":
+      return { type: "text", text: part.text };
+    case "input_image": {
+      const { image_url: url, detail } = part;
+      if (typeof url !== "string") break;
+      return {
+        type: "image_url",
+        image_url: { url, ...(detail === undefined || detail === null ? {} : { detail }) },
+      };
+    }
+    case "input_file": {
+      const { file_data: data, filename } = part;
+      if (typeof data !== "string") break;
+      return { type: "file", file: { file_data: data, ...(filename === undefined ? {} : { filename }) } };
+    }
+  }
+  draft.refuse(source, "only text, image URLs and file data can be translated, no ids of files");
+  return part;
+}
+
+function isObject(value: unknown): value is Body {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,54 @@
+/** A run spec that is put together from a body with other names, which errors are to be told in. */
+
+export type Body = Readonly<Record<string, unknown>>;
+
+export class Draft {
+  readonly #spec: Record<string, unknown> = {};
+  readonly #settings: Record<string, unknown> = {};
+  /** Path in the spec → path in the body. */
+  readonly #sources = new Map<string, string>();
+  readonly misfits: string[] = [];
+
+  refuse(source: string, why: string): void {
+    this.misfits.push(`body.${source}: ${why}`);
+  }
+
+  set(field: string, value: unknown, source: string): void {
+    if (this.#spec[field] !== undefined) this.refuse(source, `it says ${field} a second time`);
+    this.#spec[field] = value;
+    this.#sources.set(field, source);
+  }
+
+  setting(name: string, value: unknown, source: string): void {
+    if (this.#settings[name] !== undefined) this.refuse(source, `it says ${name} a second time`);
+    this.#settings[name] = value;
+    this.#sources.set(`settings.${name}`, source);
+  }
+
+  /** A label of the request, kept with the run. */
+  label(name: string, value: unknown, source: string): void {
+    const { metadata = {} } = this.#spec;
+    // The value is checked with the spec; only its place is decided here.
+    this.#spec.metadata = { [name]: value, ...(metadata as object) };
+    this.#sources.set(`metadata.${name}`, source);
+  }
+
+  labels(values: Body, source: string): void {
+    this.#spec.metadata = { ...(this.#spec.metadata as object | undefined), ...values };
+    if (!this.#sources.has("metadata")) this.#sources.set("metadata", source);
+  }
+
+  spec(): Body {
+    const hasSettings = Object.keys(this.#settings).length > 0;
+    return hasSettings ? { ...this.#spec, settings: this.#settings } : this.#spec;
+  }
+
+  /** The path in the body of a path in the spec. */
+  pathOf(path: readonly PropertyKey[]): PropertyKey[] {
+    for (let length = Math.min(2, path.length); length > 0; length -= 1) {
+      const source = this.#sources.get(path.slice(0, length).map(String).join("."));
+      if (source !== undefined) return ["body", source, ...path.slice(length)];
+    }
+    return ["body", ...path];
+  }
+}
