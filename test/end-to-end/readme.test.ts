@@ -88,10 +88,33 @@ test("its commands for runs work on a run", async () => {
 
 test("its commands for pools and the doctor work", async () => {
   const named = commands.filter((words) => words[0] === "pools" || words[0] === "doctor");
-  expect(named.map((words) => words[0])).toEqual(["pools", "doctor"]);
-  expect(await cli.run(named[0] ?? [])).toMatchObject({ code: 0 });
+  expect(named.map((words) => words.slice(0, 2).join(" "))).toEqual([
+    "pools pause",
+    "doctor",
+    "pools ls",
+    "pools set",
+  ]);
+  for (const words of named.filter(([first]) => first === "pools")) {
+    expect({ words, ...(await cli.run(words)) }).toMatchObject({ words, code: 0 });
+  }
+  expect(await cli.run(["pools", "resume", "openai/gpt-5.2"])).toMatchObject({ code: 0 });
   // What it finds depends on the machine; that it finds something is what counts here.
-  expect((await cli.run(named[1] ?? [])).stdout).toContain("redis");
+  expect((await cli.run(["doctor"])).stdout).toContain("redis");
+});
+
+test("its commands for a batch work on a file, with a worker", async () => {
+  await writeFile(join(cli.folder, "companies.csv"), "company\nTidal power\nWind power\n");
+  const named = commands.filter((words) => words[0] === "batch");
+  expect(named.map((words) => words[1])).toEqual(["submit", "watch", "results", "retry"]);
+  await using worker = await cli.start(["worker", "-m", "openai/*", "-m", "anthropic/*", "--json"]);
+  await worker.line(/^\{"ready":true/, 20_000);
+  for (const words of named) {
+    expect({ words, ...(await cli.run(words)) }).toMatchObject({ words, code: 0 });
+  }
+  const results = await cli.run(["batch", "results", "nightly"]);
+  expect(results.stdout.trim().split("\n")).toHaveLength(2);
+  worker.signal("SIGTERM");
+  await worker.end(20_000);
 });
 
 test("its workers start, and stop when they are told", async () => {

@@ -131,7 +131,7 @@ describe("with a worker", () => {
     for (const id of ids) await succeeded(id);
     expect(JSON.parse((await ok(["batch", "status", "nightly", "--json"])).stdout)).toMatchObject({
       runs: { succeeded: 2 },
-      unpricedReplies: 0,
+      unpriced_replies: 0,
     });
   }, 120_000);
 
@@ -156,7 +156,9 @@ describe("with a worker", () => {
     await ok(["pools", "pause", "openai/gpt-5.2"]);
     const id = await submit(TASK);
     expect((await ok(["runs", "show", id])).stdout).toContain("the pool openai/gpt-5.2 is paused");
-    expect((await ok(["pools", "ls"])).stdout).toMatch(/openai\/gpt-5\.2 \[simulated\] +1 +0 +1 +paused/);
+    expect((await ok(["pools", "ls"])).stdout).toMatch(
+      /openai\/gpt-5\.2 \[simulated\] +1 +0 +[\d.]+ s +0 +1 +50 +\d+ +- +paused/,
+    );
     expect((await shown(id)).status).toBe("queued");
     await ok(["pools", "resume", "openai/gpt-5.2"]);
     await succeeded(id);

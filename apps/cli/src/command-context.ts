@@ -39,7 +39,13 @@ export async function openCommand(options: { readonly quiet?: boolean } = {}): P
   const redis = await startRedis({ dataDir: environment.dataDir, env: environment.variables, log: say });
   let store: Store;
   try {
-    store = await openStore({ url: redis.url, config, ids: systemIds, onError: onceEach(terminal) });
+    store = await openStore({
+      url: redis.url,
+      shards: environment.shards,
+      config,
+      ids: systemIds,
+      onError: onceEach(terminal),
+    });
   } catch (error) {
     await redis.stop();
     throw toBatonError(error);

@@ -10,6 +10,11 @@ export function positive(value: string): number {
   return wholeNumber(value, 1);
 }
 
+/** A whole number from 1, or `none`. */
+export function positiveOrNone(value: string): number | "none" {
+  return value === "none" ? value : wholeNumber(value, 1);
+}
+
 /** A whole number from 0. */
 export function natural(value: string): number {
   return wholeNumber(value, 0);
@@ -22,9 +27,23 @@ function wholeNumber(value: string, least: number): number {
   return number;
 }
 
+/** A TCP port; 0 takes a free one. */
+export function port(value: string): number {
+  const number = natural(value);
+  if (number > 65_535) throw new InvalidArgumentError("use a port, at most 65535.");
+  return number;
+}
+
 /** A number above 0. */
 export function amount(value: string): number {
   const number = Number(value);
   if (!Number.isFinite(number) || number <= 0) throw new InvalidArgumentError("use a number above 0.");
   return number;
+}
+
+/** Any number. */
+export function number(value: string): number {
+  const read = Number(value);
+  if (value.trim() === "" || !Number.isFinite(read)) throw new InvalidArgumentError("use a number.");
+  return read;
 }

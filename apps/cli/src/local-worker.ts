@@ -6,13 +6,12 @@ import {
   BatonError,
   fallbackModels,
   type ModelId,
-  matchesModelPattern,
   modelsOf,
   needsOf,
   type RunSpec,
   toBatonError,
 } from "@baton/core";
-import { listWorkers } from "@baton/store";
+import { isServing, listWorkers } from "@baton/store";
 import { checkSelection } from "@baton/tools";
 import { adaptersOf, type RunningWorker, startWorker, toolSources } from "@baton/worker-app/serve";
 import { type CommandContext, workerLog } from "./command-context.ts";
@@ -88,12 +87,15 @@ async function unservedModels(
   current?: ModelId,
 ): Promise<readonly ModelId[]> {
   const workers = await listWorkers(context.store.connection);
-  const patterns = workers.flatMap((worker) => worker.patterns);
-  const models = new Set<ModelId>([
+  const models = new Set<ModelId>([...modelsNamedBy(spec), ...(current === undefined ? [] : [current])]);
+  return [...models].filter((model) => !workers.some((worker) => isServing(worker, model)));
+}
+
+/** Every model that a run of the spec may come to; one may be named twice. */
+export function modelsNamedBy(spec: RunSpec): readonly ModelId[] {
+  return [
     ...modelsOf(spec).map((entry) => entry.model),
     ...fallbackModels(spec.fallback),
     ...(spec.phases ?? []).flatMap((phase) => fallbackModels(phase.fallback)),
-    ...(current === undefined ? [] : [current]),
-  ]);
-  return [...models].filter((model) => !patterns.some((pattern) => matchesModelPattern(pattern, model)));
+  ];
 }

@@ -1,7 +1,7 @@
-/** The commands that look at runs, pools and batches, and steer them. */
+/** The commands that look at runs and pools, and steer them. */
 import type { Command } from "commander";
 import type { ExitCode } from "./exit-code.ts";
-import { amount, collect, natural, positive } from "./flag-values.ts";
+import { amount, collect, natural, positive, positiveOrNone } from "./flag-values.ts";
 
 type Report = (code: ExitCode) => void;
 
@@ -85,13 +85,29 @@ function addApprovals(runs: Command, report: Report): void {
 }
 
 export function addPools(program: Command, report: Report): void {
-  const pools = program.command("pools").description("look at the pools of models, pause and resume them");
+  const pools = program.command("pools").description("look at the pools of models, and steer them");
   const load = () => import("./commands/pools.ts");
   pools
     .command("ls")
-    .description("every pool: backlog, active, workers, what holds it")
+    .description("every pool: what waits, for how long, who serves it, what bounds and holds it")
+    .option("--workers", "the live workers instead: where, what they serve, places, phases at work")
     .option(...JSON_LINES)
     .action(async (flags) => report(await (await load()).list(flags)));
+  pools
+    .command("set <provider/model>")
+    .description(
+      "set what bounds a pool, at once and for all workers; `none` clears a setting; alone, it shows them",
+    )
+    .option(
+      "--concurrency <n>",
+      "its places in each worker process; goes over the configuration",
+      positiveOrNone,
+    )
+    .option("--max-active <n>", "its phases at work at once in all processes together", positiveOrNone)
+    .option("--rpm <n>", "model calls a minute", positiveOrNone)
+    .option("--tpm <n>", "tokens a minute", positiveOrNone)
+    .option("--json", "print JSON")
+    .action(async (model, flags) => report(await (await load()).set(model, flags)));
   pools
     .command("pause <provider/model...>")
     .description("no phase starts, and those at work stop after their turn; * at the end stands for any")
@@ -102,23 +118,6 @@ export function addPools(program: Command, report: Report): void {
     .description("let paused pools go on")
     .option(...JSON_LINES)
     .action(async (models, flags) => report(await (await load()).resume(models, flags)));
-}
-
-export function addBatches(program: Command, report: Report): void {
-  const batch = program.command("batch").description("what the runs of a batch share");
-  const load = () => import("./commands/batch.ts");
-  batch
-    .command("status <batch>")
-    .description("its runs by status, and what they spent")
-    .option("--json", "print JSON")
-    .action(async (id, flags) => report(await (await load()).status(id, flags)));
-  batch
-    .command("budget <batch>")
-    .description("set its budget, or show it; its runs wait before they go over it")
-    .option("--tokens <n>", "input and output tokens of all its runs", positive)
-    .option("--usd <amount>", "US dollars", amount)
-    .option("--json", "print JSON")
-    .action(async (id, flags) => report(await (await load()).budget(id, flags)));
 }
 
 /** Instead of ids: all runs that match. */

@@ -1,8 +1,9 @@
 /** The command line: names, flags, help. Commands are loaded when they are called, so that `--help` is quick. */
 import { Command } from "commander";
 import type { ExitCode } from "./exit-code.ts";
-import { amount, collect, natural, positive } from "./flag-values.ts";
-import { addBatches, addPools, addRuns } from "./program-runs.ts";
+import { amount, collect, natural, port, positive } from "./flag-values.ts";
+import { addBatches } from "./program-batches.ts";
+import { addPools, addRuns } from "./program-runs.ts";
 
 /** Builds the program; `report` is told the exit code of the command that ran. */
 export function buildProgram(version: string, report: (code: ExitCode) => void): Command {
@@ -63,8 +64,10 @@ function addRun(program: Command, report: (code: ExitCode) => void): void {
 }
 
 function addWorkers(program: Command, report: (code: ExitCode) => void): void {
-  const concurrency = ["--concurrency <n>", "phases at once in each pool"] as const;
+  const concurrency = ["--concurrency <n>", "phases at work at once, over all its pools"] as const;
   const drain = ["--drain <seconds>", "how long phases may take to end after a signal"] as const;
+  const metricsPort = ["--metrics-port <n>", "serve metrics and probes there; 0 for a free port"] as const;
+  const metricsHost = ["--metrics-host <address>", "on this address (default: 127.0.0.1)"] as const;
   program
     .command("up")
     .description("everything in one process: Redis, and workers for each provider that has its key")
@@ -75,6 +78,8 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     )
     .option(...concurrency, positive, 50)
     .option(...drain, natural, 20)
+    .option(...metricsPort, port)
+    .option(...metricsHost)
     .option("--json", "print one JSON line when ready")
     .action(async (flags) => report(await (await import("./commands/worker.ts")).worker(flags)));
   program
@@ -87,6 +92,8 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     )
     .option(...concurrency, positive, 50)
     .option(...drain, natural, 20)
+    .option(...metricsPort, port)
+    .option(...metricsHost)
     .option("--json", "print one JSON line when ready")
     .action(async (flags) => report(await (await import("./commands/worker.ts")).worker(flags)));
 }

@@ -56,3 +56,8 @@ export function duration(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
+
+/** `12,345`. */
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}

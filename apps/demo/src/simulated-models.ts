@@ -27,6 +27,8 @@ export const DEMO_PACE: Pace = { firstTokenMs: 400, tokensPerSecond: 250 };
 export interface SimulatedModelsOptions {
   /** 0, the default, takes a free port. */
   readonly port?: number;
+  /** Where to listen: loopback, unless this says otherwise. */
+  readonly host?: string;
   /** Another seed gives other phrases. */
   readonly seed?: number;
   /** Without it, replies come as fast as they can. */
@@ -56,13 +58,13 @@ const CHARS_PER_TOKEN = 4;
 const TOKENS_PER_CHUNK = 3;
 
 export async function startSimulatedModels(options: SimulatedModelsOptions = {}): Promise<SimulatedModels> {
-  const { port = 0, seed = 1, pace, now = Date.now } = options;
+  const { port = 0, host = "127.0.0.1", seed = 1, pace, now = Date.now } = options;
   const session = randomUUID().slice(0, 8);
   const entries: JournalEntry[] = [];
   let sold = 0;
   const server = new LLMock({
     port,
-    host: "127.0.0.1",
+    host,
     strict: true,
     journalMaxEntries: JOURNAL_ENTRIES_MAX,
   });

@@ -5,26 +5,34 @@
  * | variable        | meaning                                             | default        |
  * | --------------- | --------------------------------------------------- | -------------- |
  * | BATON_REDIS_URL | the Redis to use; absent: one of Baton's own        |                |
+ * | BATON_SHARDS    | shards of a new store, 1 to 256; another number is refused | the store's, 1 for a new one |
  * | BATON_DATA_DIR  | Baton's data, Redis' among it                       | `.baton`       |
  * | BATON_CONFIG    | the configuration file                              | baton.config.* |
  * | BATON_LOG       | pino level of a worker's log: trace … fatal, silent | info           |
+ * | BATON_METRICS_PORT | where a worker serves its metrics; 0 for a free port | not at all |
+ * | BATON_METRICS_HOST | on which address                                 | 127.0.0.1      |
  */
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import { BatonError, type IdSource, randomPool } from "@baton/core";
+import { BatonError, type IdSource, randomPool, SHARDS_MAX } from "@baton/core";
 import { z } from "zod";
 
 export interface Environment {
   readonly redisUrl: string | undefined;
+  /** What a new store is to have; absent: whatever the store has. */
+  readonly shards: number | undefined;
   /** Absolute. */
   readonly dataDir: string;
   readonly configPath: string | undefined;
   readonly logLevel: z.infer<typeof logLevelSchema>;
+  readonly metrics: { readonly port: number | undefined; readonly host: string };
   /** All variables: providers' keys and servers' settings are looked up by the names that the configuration gives. */
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
 const logLevelSchema = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]);
+
+const portSchema = z.coerce.number().int().min(0).max(65_535);
 
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
   const logLevel = logLevelSchema.safeParse(variables.BATON_LOG ?? "info");
@@ -36,15 +44,34 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
   }
   return {
     redisUrl: present(variables.BATON_REDIS_URL),
+    shards: readShards(present(variables.BATON_SHARDS)),
     dataDir: resolve(present(variables.BATON_DATA_DIR) ?? ".baton"),
     configPath: present(variables.BATON_CONFIG),
     logLevel: logLevel.data,
+    metrics: {
+      port: portOf("BATON_METRICS_PORT", variables),
+      host: present(variables.BATON_METRICS_HOST) ?? "127.0.0.1",
+    },
     variables,
   };
 }
 
+function readShards(text: string | undefined): number | undefined {
+  const shards = z.coerce.number().int().min(1).max(SHARDS_MAX).optional().safeParse(text);
+  if (shards.success) return shards.data;
+  throw new BatonError("invalid_config", `BATON_SHARDS is ${text}: use a number from 1 to ${SHARDS_MAX}`);
+}
+
 /** The clock and the randomness of the machine. */
 export const systemIds: IdSource = { now: () => Date.now(), random: randomPool(randomBytes) };
+
+function portOf(name: string, variables: Environment["variables"]): number | undefined {
+  const text = present(variables[name]);
+  if (text === undefined) return undefined;
+  const port = portSchema.safeParse(text);
+  if (port.success) return port.data;
+  throw new BatonError("invalid_config", `${name} is ${text}: use a port, or 0 for a free one`);
+}
 
 function present(value: string | undefined): string | undefined {
   return value === "" ? undefined : value;

@@ -9,6 +9,8 @@ export interface Store extends ConnectedStore {
 
 export interface StoreOptions {
   readonly url: string;
+  /** BATON_SHARDS. */
+  readonly shards?: number | undefined;
   readonly config: Config;
   readonly ids: IdSource;
   readonly onError: (error: Error) => void;
@@ -17,8 +19,8 @@ export interface StoreOptions {
 const DAY_MS = 86_400_000;
 
 /** Throws as `connectStore` does. */
-export async function openStore({ url, config, ids, onError }: StoreOptions): Promise<Store> {
-  const store = await connectStore({ url, retentionMs: retentionMs(config.retention), onError });
+export async function openStore({ url, shards, config, ids, onError }: StoreOptions): Promise<Store> {
+  const store = await connectStore({ url, shards, retentionMs: retentionMs(config.retention), onError });
   return { ...store, producer: new Producer({ ...store, ids }) };
 }
 

@@ -6,6 +6,7 @@ import type { Config } from "@baton/core";
 import type { Logger } from "pino";
 import type { Environment } from "./environment.ts";
 import type { Store } from "./open-store.ts";
+import type { MetricsAddress } from "./signals/serve-metrics.ts";
 import { type RunningWorker, startWorker } from "./start-worker.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -26,13 +27,23 @@ export interface ServeOptions {
   readonly log: Logger;
   /** How long phases at work may take to end after the signal, in milliseconds. */
   readonly drainMs: number;
-  readonly onReady: (worker: RunningWorker) => void;
+  /** Where metrics and probes are served; nowhere when it is absent. */
+  readonly metrics?: MetricsAddress | undefined;
+  readonly onReady: (worker: RunningWorker, urls: ServedUrls) => void;
+}
+
+export interface ServedUrls {
+  /** Of metrics and probes, without a path. */
+  readonly metrics?: string;
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const worker = await startWorker(options);
-  options.onReady(worker);
+  await using metrics = await openMetrics(options);
+  const worker = await startWorker({ ...options, signals: metrics?.signals });
+  metrics?.is("ready");
+  options.onReady(worker, metrics === undefined ? {} : { metrics: metrics.url });
   const signal = await stopSignal();
+  metrics?.is("draining");
   options.log.info({ signal, drainMs: options.drainMs }, "stopping: no new phases are taken");
   const handBack = (): void => worker.handBack();
   process.on("SIGTERM", handBack);
@@ -43,4 +54,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.off("SIGTERM", handBack);
     process.off("SIGINT", handBack);
   }
+}
+
+/** Loaded only when it is asked for: the meters are a library of their own. */
+async function openMetrics({ metrics, store }: ServeOptions) {
+  if (metrics === undefined) return undefined;
+  const { serveMetrics } = await import("./signals/serve-metrics.ts");
+  return serveMetrics(store, metrics);
 }

@@ -4,10 +4,12 @@ import { type AdapterLookup, type Config, capabilitiesOf, type ModelId, newOpera
 import { createAdapters, resolveProviders } from "@baton/providers";
 import { createPrices } from "@baton/providers/prices";
 import { createToolHost, type ServerSources, usableServers } from "@baton/tools";
-import { ModelWorker } from "@baton/worker";
+import { ModelWorker, type Signals } from "@baton/worker";
 import type { Logger } from "pino";
 import { type Environment, systemIds } from "./environment.ts";
 import type { Store } from "./open-store.ts";
+import { joinSignals } from "./signals/join-signals.ts";
+import { openTracing } from "./signals/tracing.ts";
 import { VERSION } from "./version.ts";
 
 export interface StartWorkerOptions {
@@ -17,6 +19,8 @@ export interface StartWorkerOptions {
   readonly patterns: readonly string[];
   readonly concurrency: number;
   readonly log: Logger;
+  /** Meters, beside the traces that the environment may ask for. */
+  readonly signals?: Signals | undefined;
 }
 
 export interface RunningWorker {
@@ -38,6 +42,14 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     },
     onProblem: (problem) => log.warn(problem, "a tool server has a problem"),
   });
+  const workerId = `${hostname()}-${process.pid}-${newOperationId(systemIds)}`;
+  const tracing = await openTracing({
+    variables: environment.variables,
+    log,
+    now: systemIds.now,
+    version: VERSION,
+    instanceId: workerId,
+  });
   const worker = new ModelWorker({
     ledger: store.ledger,
     connection: store.connection,
@@ -51,8 +63,9 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     concurrency: options.concurrency,
     ids: systemIds,
     log,
+    signals: heard(options.signals, tracing?.signals),
     identity: {
-      workerId: `${hostname()}-${process.pid}-${newOperationId(systemIds)}`,
+      workerId,
       host: hostname(),
       pid: process.pid,
       version: VERSION,
@@ -63,6 +76,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
   } catch (error) {
     await worker.stop(0);
     await tools.close();
+    await tracing?.close();
     throw error;
   }
   return {
@@ -72,9 +86,16 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     async stop(deadlineMs) {
       await worker.stop(deadlineMs);
       await tools.close();
+      await tracing?.close();
     },
     handBack: () => worker.handBack(),
   };
+}
+
+/** One listener for the worker, out of those that there are. */
+function heard(meters: Signals | undefined, tracer: Signals | undefined): Signals | undefined {
+  if (meters === undefined || tracer === undefined) return meters ?? tracer;
+  return joinSignals(meters, tracer);
 }
 
 /** Where the tools of this configuration come from. */

@@ -1,11 +1,38 @@
-/** `baton batch …`: what the runs of a batch spent, and the budget that they share. */
-import { RUN_STATUSES } from "@baton/core";
+/** `baton batch ls | status | budget`: what batches there are, what their runs do and spent, what they may spend. */
+import { BatonError } from "@baton/core";
+import { type BatchStatus, wireBatch } from "@baton/producer";
+import { batchNotes, budgetText, costText, runsText } from "../batch-view.ts";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { table } from "../terminal.ts";
+import { count, table } from "../terminal.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
+}
+
+export async function list(flags: JsonFlag & { readonly limit: number }): Promise<ExitCode> {
+  await using context = await openCommand({ quiet: flags.json === true });
+  const { terminal, store } = context;
+  const found: BatchStatus[] = [];
+  for await (const batch of store.producer.batches()) {
+    if (found.length === flags.limit) break;
+    if (flags.json === true) terminal.out(`${JSON.stringify(wireBatch(batch))}\n`);
+    found.push(batch);
+  }
+  if (flags.json === true) return EXIT.done;
+  if (found.length === 0) {
+    terminal.err("no batches yet: `baton batch submit FILE` makes one\n");
+    return EXIT.done;
+  }
+  const rows = found.map((batch) => [
+    batch.id,
+    batch.createdAt === undefined ? "" : new Date(batch.createdAt).toISOString().slice(0, 19),
+    wireBatch(batch).status,
+    count(batch.total),
+    runsText(batch),
+  ]);
+  terminal.out(table([["batch", "created", "", "runs", ""], ...rows]));
+  return EXIT.done;
 }
 
 export async function status(id: string, flags: JsonFlag): Promise<ExitCode> {
@@ -19,39 +46,72 @@ export async function budget(
   flags: JsonFlag & { readonly tokens?: number; readonly usd?: number },
 ): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
+  const { producer } = context.store;
   const { tokens, usd } = flags;
-  if (tokens !== undefined || usd !== undefined) {
-    const { budget: before } = await context.store.producer.batch(id);
-    await context.store.producer.setBatchBudget(id, {
+  const isSet = tokens !== undefined || usd !== undefined;
+  if (isSet) {
+    const { budget: before } = await producer.batch(id);
+    await producer.setBatchBudget(id, {
       ...before,
       ...(tokens === undefined ? {} : { tokens }),
       ...(usd === undefined ? {} : { usd }),
     });
   }
-  // Awaited here: the context is closed when this function returns.
+  const { isSpent } = await producer.batch(id);
+  if (isSet && !isSpent) await goOn(context, id);
   return await show(context, id, flags);
 }
 
+/** Runs that stopped at the old budget go on; one that has used up a budget of its own will stop again. */
+async function goOn({ store, terminal }: CommandContext, batch: string): Promise<void> {
+  const { producer } = store;
+  let resumed = 0;
+  for await (const { error } of producer.each({ status: "waiting", reason: "budget", batch }, (id) =>
+    producer.resume(id),
+  )) {
+    if (error === undefined) resumed += 1;
+  }
+  if (resumed > 0) terminal.err(`${count(resumed)} runs that waited for it go on\n`);
+}
+
 async function show(context: CommandContext, id: string, flags: JsonFlag): Promise<ExitCode> {
-  const { producer, ledger } = context.store;
-  const [batch, runs] = await Promise.all([producer.batch(id), ledger.countBatch(id)]);
+  const batch = await statusOf(context, id);
+  const { terminal } = context;
   if (flags.json === true) {
-    context.terminal.out(`${JSON.stringify({ ...batch, runs })}\n`);
+    terminal.out(`${JSON.stringify(wireBatch(batch))}\n`);
     return EXIT.done;
   }
-  const { tokens, usd } = batch.budget;
+  const { runs } = batch;
   const rows = [
-    ...RUN_STATUSES.filter((one) => (runs[one] ?? 0) > 0).map((one) => [one, String(runs[one])]),
-    ["tokens", `${batch.tokens}${tokens === undefined ? "" : ` of ${tokens}`}`],
-    [
-      "cost",
-      `${batch.costUsd.toFixed(4)} USD${usd === undefined ? "" : ` of ${usd}`}${unpriced(batch.unpricedReplies)}`,
-    ],
+    ["batch", batch.id],
+    ["status", wireBatch(batch).status],
+    ...(batch.createdAt === undefined ? [] : [["created", new Date(batch.createdAt).toISOString()]]),
+    ["runs", `${count(batch.total)}${batch.lines === undefined ? "" : ` of ${count(batch.lines)} lines`}`],
+    ...Object.entries(runs)
+      .filter(([, some]) => some > 0)
+      .map(([name, some]) => [`  ${name}`, count(some)]),
+    ...[...batch.pools].map(([pool, some], at) => [
+      at === 0 ? "pools" : "",
+      `${context.labelOf(pool)}: ${count(some)} queued or running`,
+    ]),
+    ...(batch.weight === 1 ? [] : [["weight", String(batch.weight)]]),
+    ["tokens", `${count(batch.tokens)}${budgetText(batch.budget.tokens)}`],
+    ["cost", `${costText(batch)}${budgetText(batch.budget.usd)}`],
   ];
-  context.terminal.out(table(rows));
+  terminal.out(table(rows));
+  for (const note of await batchNotes(context, batch)) terminal.err(`${note}\n`);
   return EXIT.done;
 }
 
-function unpriced(replies: number): string {
-  return replies === 0 ? "" : `, and ${replies} replies whose price is not known`;
+/** A batch that has a budget and no run yet is there, too. */
+async function statusOf({ store }: CommandContext, id: string): Promise<BatchStatus> {
+  try {
+    return await store.producer.batchStatus(id);
+  } catch (error) {
+    if (!(error instanceof BatonError) || error.code !== "not_found") throw error;
+    const batch = await store.producer.batch(id);
+    if (batch.budget.tokens === undefined && batch.budget.usd === undefined) throw error;
+    const runs = { queued: 0, running: 0, waiting: 0, succeeded: 0, failed: 0, cancelled: 0 };
+    return { ...batch, runs, total: 0, pools: new Map(), isOver: false };
+  }
 }

@@ -1,56 +1,42 @@
-/** `baton pools …`: which pools there are, and pausing and resuming them. */
+/** `baton pools …`: what steers pools: pausing and resuming them, and their live settings. */
 import { BatonError, type ModelId, matchesModelPattern } from "@baton/core";
-import { listPools, listWorkers, readBacklog } from "@baton/store";
+import { listPools } from "@baton/store";
 import { openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { duration, table } from "../terminal.ts";
 import { parseModel } from "../typed-ids.ts";
+import { settingsText } from "./pools-list.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
 }
 
-export async function list(flags: JsonFlag): Promise<ExitCode> {
-  await using context = await openCommand({ quiet: flags.json === true });
-  const { connection, ledger, queues } = context.store;
-  const [pools, backlog, workers, holds] = await Promise.all([
-    listPools(connection),
-    readBacklog(connection),
-    listWorkers(connection),
-    ledger.holds(),
-  ]);
-  // A hold may be of a pool that had no run yet.
-  const all = [...new Set([...pools, ...holds.keys()])].sort();
-  const rows = await Promise.all(
-    all.map(async (pool) => ({
-      pool,
-      backlog: backlog.get(pool) ?? 0,
-      active: (await queues.countsOf(pool)).active,
-      workers: workers.filter((worker) =>
-        worker.patterns.some((pattern) => matchesModelPattern(pattern, pool)),
-      ).length,
-      held: heldText(holds.get(pool)),
-    })),
-  );
-  if (flags.json === true) {
-    for (const row of rows) context.terminal.out(`${JSON.stringify(row)}\n`);
-    return EXIT.done;
-  }
-  if (rows.length === 0) context.terminal.err("no pools yet: a pool comes with its first run\n");
-  else {
-    context.terminal.out(
-      table([
-        ["pool", "backlog", "active", "workers", ""],
-        ...rows.map((row) => [
-          context.labelOf(row.pool),
-          String(row.backlog),
-          String(row.active),
-          String(row.workers),
-          row.held ?? "",
-        ]),
-      ]),
-    );
-  }
+export { list } from "./pools-list.ts";
+
+/** A number sets; `none` clears; what is absent stays. */
+export interface SetFlags extends JsonFlag {
+  readonly concurrency?: number | "none";
+  readonly maxActive?: number | "none";
+  readonly rpm?: number | "none";
+  readonly tpm?: number | "none";
+}
+
+/** Sets what is given, and tells what is set then. */
+export async function set(model: string, { json, ...flags }: SetFlags): Promise<ExitCode> {
+  const pool = parseModel(model);
+  await using context = await openCommand({ quiet: json === true });
+  const { producer, connection, ledger } = context.store;
+  const known = await listPools(connection, ledger.shards);
+  if (!known.includes(pool)) context.terminal.err(`note: no run was ever sent to ${pool}\n`);
+  const numberOf = (flag: number | "none" | undefined) => (flag === "none" ? null : flag);
+  await producer.setPool(pool, {
+    concurrency: numberOf(flags.concurrency),
+    maxActive: numberOf(flags.maxActive),
+    rpm: numberOf(flags.rpm),
+    tpm: numberOf(flags.tpm),
+  });
+  const settings = (await ledger.poolSettings()).get(pool) ?? {};
+  const text = settingsText(settings) ?? "nothing is set: the configuration holds";
+  context.terminal.out(json === true ? `${JSON.stringify({ pool, settings })}\n` : `${pool}  ${text}\n`);
   return EXIT.done;
 }
 
@@ -71,7 +57,7 @@ async function onEach(
   const patterns = models.filter((model) => model.endsWith("*"));
   await using context = await openCommand({ quiet: flags.json === true });
   const { producer, connection, ledger } = context.store;
-  const known = [...(await listPools(connection)), ...(await ledger.holds()).keys()];
+  const known = [...(await listPools(connection, ledger.shards)), ...(await ledger.holds()).keys()];
   const matching = known.filter((pool) => patterns.some((pattern) => matchesModelPattern(pattern, pool)));
   if (named.length + matching.length === 0) {
     throw new BatonError(
@@ -85,10 +71,4 @@ async function onEach(
     context.terminal.out(flags.json === true ? `${JSON.stringify({ pool, did })}\n` : `${pool} ${did}\n`);
   }
   return EXIT.done;
-}
-
-/** What holds a pool, for people; undefined when nothing does. */
-export function heldText(ms: number | undefined): string | undefined {
-  if (ms === undefined) return undefined;
-  return ms === Number.POSITIVE_INFINITY ? "paused" : `rate limited for ${duration(ms)}`;
 }

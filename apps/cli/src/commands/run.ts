@@ -31,8 +31,12 @@ export async function run(input: string | undefined, flags: RunFlags): Promise<E
   const spec = parseRunSpec({ ...(await fileSpec(flags.spec)), ...flagSpec(input, flags) });
   await using context = await openCommand({ quiet: flags.json === true });
   await (flags.detach === true ? demandKnown : demandRunnable)(context, spec);
-  const { idempotencyKey } = flags;
-  const { runId } = await context.store.producer.submit(spec, { idempotencyKey, batch: batchOf(flags) });
+  const { runId } = await context.store.producer.submit(spec, {
+    idempotencyKey: flags.idempotencyKey,
+    batch: batchOf(flags),
+    // By OpenTelemetry's name for a context that is handed to a command.
+    trace: context.environment.variables.TRACEPARENT,
+  });
   if (flags.detach === true) return detached(context, runId, flags);
   return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
 }

@@ -1,19 +1,11 @@
 /** `baton runs …`, what looks at runs: list, show, watch. */
-import {
-  BatonError,
-  matchesModelPattern,
-  RUN_STATUSES,
-  type Run,
-  type RunStatus,
-  type ToolCallPart,
-  textOf,
-} from "@baton/core";
-import { listWorkers } from "@baton/store";
+import { BatonError, RUN_STATUSES, type Run, type RunStatus, type ToolCallPart, textOf } from "@baton/core";
+import { isServing, listWorkers } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { clean, duration, shorten, table } from "../terminal.ts";
 import { parseRunId } from "../typed-ids.ts";
-import { heldText } from "./pools.ts";
+import { heldText } from "./pools-list.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -52,15 +44,15 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
   const { run } = await context.store.producer.get(runId);
   const result = await context.store.producer.resultNow(runId);
-  const remark = await remarkOf(context, run);
+  const notice = await noticeOf(context, run);
   if (flags.json === true) {
-    context.terminal.out(`${JSON.stringify({ ...result, ...(remark === undefined ? {} : { remark }) })}\n`);
+    context.terminal.out(`${JSON.stringify({ ...result, ...(notice === undefined ? {} : { notice }) })}\n`);
     return EXIT.done;
   }
   const { out } = context.terminal;
   out(`${run.id}  ${run.status}${run.status === "waiting" ? ` (${run.reason})` : ""}\n`);
   if (result.error !== undefined) out(`error    ${result.error.code}: ${clean(result.error.message)}\n`);
-  if (remark !== undefined) out(`note     ${clean(remark)}\n`);
+  if (notice !== undefined) out(`note     ${clean(notice)}\n`);
   if (run.batch !== undefined) out(`batch    ${run.batch} / ${clean(run.customId ?? "")}\n`);
   if (run.forkedFrom !== undefined)
     out(`forked   from ${run.forkedFrom.run}, its first ${run.forkedFrom.items} items\n`);
@@ -121,26 +113,31 @@ async function newestRuns(
 }
 
 /** Why a run does not move, when that can be told, and what helps. */
-async function remarkOf(context: CommandContext, run: Run): Promise<string | undefined> {
-  if (run.status === "waiting") return waitRemark(run);
-  if (run.status !== "queued") return undefined;
-  if (run.missing !== undefined)
-    return `no worker of ${run.model} has what it needs: ${run.missing.join(", ")}`;
+async function noticeOf(context: CommandContext, run: Run): Promise<string | undefined> {
+  if (run.status === "waiting") return waitNotice(run);
+  if (run.status !== "queued" && run.status !== "running") return undefined;
   const { connection, ledger } = context.store;
   const [workers, holds] = await Promise.all([listWorkers(connection), ledger.holds()]);
-  const served = workers.some((worker) =>
-    worker.patterns.some((pattern) => matchesModelPattern(pattern, run.model)),
-  );
-  if (!served) return `no live worker serves ${run.model}: start one with \`baton worker -m ${run.model}\``;
   const held = heldText(holds.get(run.model));
-  if (held !== undefined) return `the pool ${run.model} is ${held}`;
+  const heldNotice = held === undefined ? undefined : `the pool ${run.model} is ${held}`;
+  if (!workers.some((worker) => isServing(worker, run.model))) {
+    const notices = [
+      `no live worker serves ${run.model}: start one with \`baton worker -m ${run.model}\``,
+      heldNotice,
+    ];
+    return notices.filter((notice) => notice !== undefined).join("; ");
+  }
+  if (run.status === "running") return undefined;
+  if (run.missing !== undefined)
+    return `no worker of ${run.model} has what it needs: ${run.missing.join(", ")}`;
+  if (heldNotice !== undefined) return heldNotice;
   if (run.notBefore === undefined) return undefined;
   const failure =
     run.lastFailure === undefined ? "" : `, after ${run.failures} failed calls: ${run.lastFailure.message}`;
   return `not before ${new Date(run.notBefore).toISOString()}${failure}`;
 }
 
-function waitRemark(run: Extract<Run, { status: "waiting" }>): string {
+function waitNotice(run: Extract<Run, { status: "waiting" }>): string {
   switch (run.reason) {
     case "approval":
       return `waits for ${run.detail ?? "a person's word"}: \`baton runs approve ${run.id}\`, or reject`;

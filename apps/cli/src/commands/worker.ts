@@ -10,6 +10,8 @@ export interface WorkerFlags {
   readonly concurrency: number;
   /** Seconds. */
   readonly drain: number;
+  readonly metricsPort?: number;
+  readonly metricsHost?: string;
   readonly json?: boolean;
 }
 
@@ -24,6 +26,8 @@ export async function worker(flags: WorkerFlags): Promise<ExitCode> {
       "there is no model to serve: set OPENAI_API_KEY, ANTHROPIC_API_KEY or XAI_API_KEY, or add a provider to the configuration",
     );
   }
+  const port = flags.metricsPort ?? environment.metrics.port;
+  const host = flags.metricsHost ?? environment.metrics.host;
   await serve({
     environment,
     config,
@@ -32,13 +36,17 @@ export async function worker(flags: WorkerFlags): Promise<ExitCode> {
     concurrency: flags.concurrency,
     log: workerLog(environment),
     drainMs: flags.drain * 1_000,
-    onReady: () => {
-      if (flags.json === true)
-        terminal.out(`${JSON.stringify({ ready: true, redis: context.redis, pools: patterns })}\n`);
-      else
-        terminal.out(
-          `Serving ${patterns.map(context.labelOf).join(", ")} on ${context.redis}. Ctrl-C drains and stops.\n`,
-        );
+    metrics: port === undefined ? undefined : { host, port },
+    onReady: (_worker, urls) => {
+      if (flags.json === true) {
+        const line = { ready: true, redis: context.redis, pools: patterns, ...urls };
+        terminal.out(`${JSON.stringify(line)}\n`);
+        return;
+      }
+      terminal.out(
+        `Serving ${patterns.map(context.labelOf).join(", ")} on ${context.redis}. Ctrl-C drains and stops.\n`,
+      );
+      if (urls.metrics !== undefined) terminal.out(`Metrics at ${urls.metrics}/metrics\n`);
     },
   });
   return EXIT.done;

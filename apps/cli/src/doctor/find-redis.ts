@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { connect as connectPlain, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
+import { parseRedisUrl } from "@baton/store";
 
 export type RedisPlace =
   | { readonly kind: "external"; readonly url: string }
@@ -68,16 +69,20 @@ function failed(error: NodeJS.ErrnoException): FirstAnswer {
   return { kind: "nobody", why: error.code ?? "the connection failed" };
 }
 
-/** The forms that the client takes: a path, a port, an address with or without a scheme. Throws for any other. */
+/** Of several addresses it is the first. Throws for a URL that the client does not take. */
 function openSocket(url: string): Socket {
-  if (url.startsWith("/")) return connectPlain({ path: url.split("?")[0] ?? url });
-  if (/^\d+$/.test(url)) return connectPlain({ host: "127.0.0.1", port: Number(url) });
-  const { protocol, hostname, port } = new URL(url.includes("://") ? url : `redis://${url}`);
-  const host = hostname.replace(/^\[|\]$/g, "") || "127.0.0.1";
-  const where = { host, port: port === "" ? 6_379 : Number(port) };
+  const place = parseRedisUrl(url);
+  if (place.kind === "socket") return connectPlain({ path: place.path });
+  const { tls, family } = place.access;
+  const [first] =
+    place.kind === "single" ? [place.at] : place.kind === "cluster" ? place.nodes : place.sentinels;
+  const where = {
+    ...(first ?? { host: "127.0.0.1", port: 6_379 }),
+    ...(family === undefined ? {} : { family }),
+  };
+  if (tls === undefined) return connectPlain(where);
   // Only whether it speaks is asked here, and nothing is told to it; the client checks the certificate.
-  if (protocol === "rediss:") return connectTls({ ...where, servername: host, rejectUnauthorized: false });
-  return connectPlain(where);
+  return connectTls({ servername: where.host, ...where, ...tls, rejectUnauthorized: false });
 }
 
 async function recordedUrl(file: string): Promise<string | undefined> {

@@ -9,6 +9,7 @@ import {
   listWorkers,
   readBacklog,
   readHealth,
+  readShards,
   shardKeys,
 } from "@baton/store";
 import type { Connection } from "./redis-facts.ts";
@@ -49,22 +50,22 @@ const LOOKS_MAX = 16;
 const LOOK_EVERY_MS = 250;
 
 export async function gatherPools(redis: Connection): Promise<PoolFacts> {
-  const ledger = createLedger(redis, { retentionMs: 0 });
-  const { live } = shardKeys(0);
+  const shards = await readShards(redis);
+  const ledger = createLedger(redis, { retentionMs: 0, shards });
   const [[seconds = 0], workers, backlog, holds, queued, running, waiting, members, waits] =
     await Promise.all([
       redis.time(),
       listWorkers(redis),
-      readBacklog(redis),
+      readBacklog(redis, shards),
       ledger.holds(),
       ledger.count("queued"),
       ledger.count("running"),
       ledger.count("waiting"),
-      redis.zrange(live, "0", String(LOOKED_AT_MAX - 1)),
+      oldestLive(redis, shards),
       ledger.list("waiting", { limit: LOOKED_AT_MAX }),
     ]);
   const now = Number(seconds) * 1_000;
-  const health = await freshHealth(redis, workers.length);
+  const health = await freshHealth(redis, shards, workers.length);
   const suspects = health.latest.flatMap(({ what, runId }) =>
     what === "corrupt" && runId !== undefined ? [runId] : [],
   );
@@ -83,13 +84,22 @@ export async function gatherPools(redis: Connection): Promise<PoolFacts> {
   return { now, workers, backlog, holds, queued, running, waiting, reasons, oldest, health, corrupt };
 }
 
+/** Those of all shards that have waited for longest, or nearly: each shard gives its part. */
+async function oldestLive(redis: Connection, shards: number): Promise<readonly string[]> {
+  const last = Math.ceil(LOOKED_AT_MAX / shards) - 1;
+  const each = Array.from({ length: shards }, (_, shard) =>
+    redis.zrange(shardKeys(shard).live, "0", String(last)),
+  );
+  return (await Promise.all(each)).flat();
+}
+
 /**
  * A worker that has just come reconciles after a second or two: an old pass is looked at again before it is taken for
  * the truth.
  */
-async function freshHealth(redis: Connection, liveWorkers: number): Promise<Health> {
+async function freshHealth(redis: Connection, shards: number, liveWorkers: number): Promise<Health> {
   for (let look = 1; ; look += 1) {
-    const health = await readHealth(redis);
+    const health = await readHealth(redis, { shards });
     const isFresh = health.lastPass !== undefined && health.lastPass.agoMs <= PASS_AGE_MS_MAX;
     if (isFresh || liveWorkers === 0 || look === LOOKS_MAX) return health;
     await delay(LOOK_EVERY_MS);

@@ -22,6 +22,10 @@ function worker(more: Partial<LiveWorker> = {}): LiveWorker {
     pools: [GPT],
     concurrency: 2,
     active: 0,
+    activeByPool: {},
+    caps: {},
+    refused: [],
+    endedByPool: {},
     seenAt: NOW,
     ...more,
   };
