@@ -2,6 +2,7 @@
 import {
   type AdapterLookup,
   capabilitiesOf,
+  type ModelAdapter,
   type ModelReply,
   type ModelRequest,
   NO_USAGE,
@@ -27,12 +28,22 @@ export interface BenchRig extends AsyncDisposable {
   readonly producer: Producer;
 }
 
-/** Starts a worker of both pools whose models answer as `reply` says, with `concurrency` phases at once in each. */
-export async function openBenchRig(
-  url: string,
-  concurrency: number,
-  reply: (request: ModelRequest) => ModelReply | Promise<ModelReply>,
-): Promise<BenchRig> {
+export interface BenchRigOptions {
+  readonly url: string;
+  /** Phases at once, in all pools together. */
+  readonly concurrency: number;
+  /** The model: it answers as an adapter does. */
+  readonly call: (
+    request: ModelRequest,
+    onDelta: Parameters<ModelAdapter["call"]>[1],
+    signal: AbortSignal,
+  ) => ModelReply | Promise<ModelReply>;
+  readonly pools?: readonly string[];
+}
+
+/** Starts a worker of the pools, and a producer, in this process. */
+export async function openBenchRig(options: BenchRigOptions): Promise<BenchRig> {
+  const { url, concurrency, call, pools = POOLS } = options;
   const onError = (error: Error): never => {
     throw error;
   };
@@ -41,7 +52,7 @@ export async function openBenchRig(
   const ledger = createLedger(connection, { retentionMs: 0 });
   const queues = new PoolQueues(connection, onError);
   const hub = new EventHub(openBlockingConnection({ url, onError }));
-  const adapters: AdapterLookup = () => ({ call: async (request) => reply(request) });
+  const adapters: AdapterLookup = () => ({ call: async (...given) => call(...given) });
   const worker = new ModelWorker({
     ledger,
     connection,
@@ -51,7 +62,7 @@ export async function openBenchRig(
     tools: noTools,
     config,
     capabilities: capabilitiesOf(config, []),
-    patterns: POOLS,
+    patterns: pools,
     concurrency,
     ids: systemIds,
     log: pino({ level: "silent" }),
@@ -63,6 +74,31 @@ export async function openBenchRig(
     producer: new Producer({ ledger, queues, hub, ids: systemIds }),
     async [Symbol.asyncDispose]() {
       await worker.stop(0);
+      await queues.close();
+      await hub.close();
+      connection.disconnect();
+    },
+  };
+}
+
+export interface Submitter extends AsyncDisposable {
+  readonly producer: Producer;
+  readonly ledger: Ledger;
+}
+
+/** A producer alone. */
+export async function openSubmitter(url: string): Promise<Submitter> {
+  const onError = (error: Error): never => {
+    throw error;
+  };
+  const connection = openLedgerConnection({ url, onError });
+  const ledger = createLedger(connection, { retentionMs: 0 });
+  const queues = new PoolQueues(connection, onError);
+  const hub = new EventHub(openBlockingConnection({ url, onError }));
+  return {
+    ledger,
+    producer: new Producer({ ledger, queues, hub, ids: systemIds }),
+    async [Symbol.asyncDispose]() {
       await queues.close();
       await hub.close();
       connection.disconnect();

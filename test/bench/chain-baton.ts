@@ -13,25 +13,35 @@ const REPLY = "x".repeat(1_024);
 export interface ChainOptions {
   readonly url: string;
   readonly runs: number;
+  /** Default: two. */
+  readonly pools?: readonly string[];
 }
 
 /** Runs the chains and tells how many phases a second went through, submission of the runs included. */
-export async function batonPhasesPerSecond({ url, runs }: ChainOptions): Promise<number> {
-  const spec: RunSpecInput = {
+export async function batonPhasesPerSecond({ url, runs, pools = POOLS }: ChainOptions): Promise<number> {
+  /** Each run begins at another pool, so that all pools have the same work. */
+  const specOf = (run: number): RunSpecInput => ({
     input: "go",
-    phases: Array.from({ length: PHASES }, (_, index) => ({ model: POOLS[index % 2] ?? POOLS[0] })),
-  };
+    phases: Array.from({ length: PHASES }, (_, phase) => ({
+      model: pools[(run + phase) % pools.length] ?? POOLS[0],
+    })),
+  });
   let submitted = 0;
   const pending: Promise<unknown>[] = [];
   const submitNext = (to: BenchRig): void => {
     if (submitted >= runs) return;
     submitted += 1;
-    pending.push(to.producer.submit(spec));
+    pending.push(to.producer.submit(specOf(submitted)));
   };
-  await using rig: BenchRig = await openBenchRig(url, ALIVE, (request) => {
-    // The run's last phase makes room for the next run: input, then a reply and a handoff for each phase before.
-    if (request.items.length === 2 * PHASES - 1) submitNext(rig);
-    return textReply(request, REPLY);
+  await using rig: BenchRig = await openBenchRig({
+    url,
+    concurrency: ALIVE,
+    pools,
+    call: (request) => {
+      // The run's last phase makes room for the next run: input, then a reply and a handoff for each phase before.
+      if (request.items.length === 2 * PHASES - 1) submitNext(rig);
+      return textReply(request, REPLY);
+    },
   });
   const started = performance.now();
   for (let index = 0; index < ALIVE; index += 1) submitNext(rig);

@@ -8,10 +8,14 @@ import { openBenchRig, POOLS, textReply } from "./bench-rig.ts";
 export async function handoffLatenciesMs(url: string, runs: number): Promise<readonly number[]> {
   let replied = 0;
   const latencies: number[] = [];
-  await using rig = await openBenchRig(url, 4, (request) => {
-    if (request.model === POOLS[1]) latencies.push(performance.now() - replied);
-    else replied = performance.now();
-    return textReply(request, "x".repeat(1_024));
+  await using rig = await openBenchRig({
+    url,
+    concurrency: 4,
+    call: (request) => {
+      if (request.model === POOLS[1]) latencies.push(performance.now() - replied);
+      else replied = performance.now();
+      return textReply(request, "x".repeat(1_024));
+    },
   });
   for (let index = 0; index < runs; index += 1) {
     const spec = { input: "go", phases: [{ model: POOLS[0] }, { model: POOLS[1] }] };

@@ -1,7 +1,7 @@
 /**
- * `npm run bench [throughput latency turns reconciler]`: prints a table of ratios, each measured in this one run, and
- * the commit it measured; without names, all but `reconciler`. Options: `--json FILE` also writes the rows; `--runs N`
- * sets how many runs a sample of the throughput has, and `--waiting N` how many runs wait while the reconciler looks.
+ * `npm run bench [section ...]`: prints a table of figures, each measured in this one run, and the commit it measured. The
+ * sections and their options are told in README.md; without names, those that take seconds run. `--peers [peer ...]` measures
+ * against other engines instead. `--json FILE` also writes the rows.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -9,19 +9,29 @@ import { Redis } from "ioredis";
 import { freshRedis } from "../support/redis.ts";
 import { barePhasesPerSecond } from "./chain-bare.ts";
 import { batonPhasesPerSecond } from "./chain-baton.ts";
+import { fairness } from "./fairness.ts";
+import { growth } from "./growth.ts";
 import { handoffLatenciesMs } from "./handoff-latency.ts";
+import { againstPeers } from "./peers.ts";
+import { profileWorker } from "./profile.ts";
 import { reconcilerCost } from "./reconciler-cost.ts";
-import { print, type Row, say } from "./rows.ts";
+import { median, print, type Row, say } from "./rows.ts";
+import { runBytes } from "./run-bytes.ts";
+import { streaming } from "./streaming.ts";
+import { submitSpeed } from "./submit.ts";
 import { bytesPerTurn } from "./turn-bytes.ts";
 
 const PAIRS = 5;
-/** As many as a pool of `ALIVE` places has, see pool-worker.ts. */
+/** As many fetches as a pool of Baton has under way at once, see fetcher.ts. */
 const FETCHERS = 4;
 
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "string" },
     runs: { type: "string", default: "600" },
+    peers: { type: "boolean", default: false },
+    streams: { type: "string", default: "2000,5000" },
+    lines: { type: "string", default: "100000" },
     waiting: { type: "string", default: "100000" },
   },
   allowPositionals: true,
@@ -31,15 +41,25 @@ const sections: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   latency,
   turns: turnCost,
   reconciler: () => reconcilerCost(Number(values.waiting)),
+  fairness: () => fairness(5_000),
+  memory: () => runBytes(2_000),
+  streaming: () => streaming(values.streams.split(",").map(Number)),
+  submit: () => submitSpeed(Number(values.lines)),
+  profile: () => profileWorker({ runs: Number(values.runs), by: "file" }),
+  functions: () => profileWorker({ runs: Number(values.runs), by: "function" }),
+  growth: () => growth({ waiting: Number(values.waiting), runs: Number(values.runs) }),
 };
 const names = positionals.length > 0 ? positionals : ["throughput", "latency", "turns"];
 const rows: Row[] = [];
-for (const name of names) {
+if (values.peers) {
+  rows.push(...(await againstPeers({ names: positionals, runs: Number(values.runs), rounds: PAIRS })));
+}
+for (const name of values.peers ? [] : names) {
   const section = sections[name];
   if (section === undefined) throw new Error(`no benchmark ${name}: ${Object.keys(sections).join(", ")}`);
   rows.push(...(await section()));
 }
-print(rows, `throughput as medians of ${PAIRS} interleaved rounds`);
+print(rows, `medians of ${PAIRS} interleaved rounds where there are rounds`);
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 
 /**
@@ -106,9 +126,4 @@ async function turnCost(): Promise<readonly Row[]> {
     { name: "bytes to Redis for turn 200", value: late, unit: "B" },
     { name: "turn 200 against turn 2", value: ratio, unit: "×", bar: 1.1, ok: ratio <= 1.1 },
   ];
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

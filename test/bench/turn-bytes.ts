@@ -17,19 +17,23 @@ export async function bytesPerTurn(url: string, early: number, late: number): Pr
   const seen = new Map<number, number>();
   let turn = 0;
   try {
-    await using rig = await openBenchRig(url, 1, async (request) => {
-      turn += 1;
-      const info = await probe.info("stats");
-      seen.set(turn, Number(/total_net_input_bytes:(\d+)/.exec(info)?.[1]));
-      if (turn > late + window) return textReply(request, "done");
-      const reply = textReply(request, "x".repeat(1_024));
-      const call = {
-        type: "tool_call" as const,
-        callId: `call_${String(turn).padStart(6, "0")}`,
-        name: "look",
-        arguments: { kind: "object" as const, value: {} },
-      };
-      return { ...reply, parts: [...reply.parts, call], stopReason: "tool_use" };
+    await using rig = await openBenchRig({
+      url,
+      concurrency: 1,
+      call: async (request) => {
+        turn += 1;
+        const info = await probe.info("stats");
+        seen.set(turn, Number(/total_net_input_bytes:(\d+)/.exec(info)?.[1]));
+        if (turn > late + window) return textReply(request, "done");
+        const reply = textReply(request, "x".repeat(1_024));
+        const call = {
+          type: "tool_call" as const,
+          callId: `call_${String(turn).padStart(6, "0")}`,
+          name: "look",
+          arguments: { kind: "object" as const, value: {} },
+        };
+        return { ...reply, parts: [...reply.parts, call], stopReason: "tool_use" };
+      },
     });
     const { runId } = await rig.producer.submit({ input: "go", model: POOLS[0], max_turns: 1_000 });
     const result = await rig.producer.result(runId, AbortSignal.timeout(120_000));
