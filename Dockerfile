@@ -5,7 +5,8 @@
 #   docker run --rm -e BATON_REDIS_URL=redis://… -e OPENAI_API_KEY baton worker -m 'openai/*'
 #
 # BASE_IMAGE brings Node 24 or newer on Debian. BUILD_IMAGE, where dependencies are installed, may differ from it where
-# npm needs settings of its own (a proxy's certificate, a mirror): none of them reaches the image.
+# npm needs settings of its own (a proxy's certificate, a mirror, a token): none of them reaches the image. A `.npmrc` of the
+# checkout does not go to the engine.
 ARG BASE_IMAGE=node:24-bookworm-slim
 ARG BUILD_IMAGE=${BASE_IMAGE}
 
@@ -15,7 +16,7 @@ FROM ${BUILD_IMAGE} AS manifests
 LABEL dev.baton.stage="manifests"
 WORKDIR /app
 COPY . .
-RUN find . -type f ! -name package.json ! -name package-lock.json ! -name .npmrc -delete \
+RUN find . -type f ! -name package.json ! -name package-lock.json -delete \
   && find . -type d -empty -delete
 
 # What is optional are the Node binaries that the lockfile pins for checkouts (here the base image's Node runs) and what

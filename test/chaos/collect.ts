@@ -1,7 +1,7 @@
 /** Writes down what Redis holds at the end: every run with its conversation, and every string for R9's sake. */
 import { runIdSchema } from "@baton/core";
-import { type Ledger, shardKeys, unpackLog } from "@baton/store";
-import type { RedisClient } from "@baton/store";
+
+import { type Ledger, type RedisClient, shardKeys, unpackLog } from "@baton/store";
 import { writeLine } from "./files.ts";
 
 const AT_ONCE = 50;

@@ -106,3 +106,18 @@ test("the limits of a provider's account are told, and what is left of them", ()
   expect(used).toBeGreaterThan(1);
   expect(told.value("baton_provider_limit_headroom", requests)).toBe(10_000 - used);
 });
+
+test("what a checkout may hold of secrets does not go to the engine that builds the image", async () => {
+  const root = join(import.meta.dirname, "..", "..");
+  const rules = (await readFile(join(root, ".dockerignore"), "utf8")).split("\n");
+  expect(rules.find((rule) => /^[^#]/.test(rule))).toBe("*");
+  expect(rules.filter((rule) => rule.startsWith("!"))).toEqual([
+    "!package.json",
+    "!package-lock.json",
+    "!LICENSE",
+    "!packages",
+    "!apps",
+  ]);
+  // They lie below the folders that are taken, too.
+  for (const name of ["**/.env", "**/.env.*", "**/.npmrc"]) expect(rules).toContain(name);
+});

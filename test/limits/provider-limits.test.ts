@@ -175,7 +175,7 @@ test("what others use of the account by the provider's word is left to them", {
   expect(refusedBy(server)).toEqual([]);
 });
 
-test("a storm of bare refusals holds the account, halves what is asked, and fails no run", {
+test("a storm of bare refusals holds all pools of the account, and fails no run", {
   timeout: 60_000,
 }, async () => {
   await using server = await enforcingServer({ limits: undefined, refusals: 20 });

@@ -1,7 +1,8 @@
 /** The flags of `baton batch submit`, as the producer takes them. */
 import { readFile } from "node:fs/promises";
 import { BatonError, type Budget } from "@baton/core";
-import type { ReadBatchOptions, SpecDefaults } from "@baton/producer";
+import { checkBatchId, type ReadBatchOptions, type SpecDefaults } from "@baton/producer";
+import { checkBatchWeight } from "@baton/store";
 import { z } from "zod";
 
 export interface BatchFlags {
@@ -47,6 +48,8 @@ export async function readBatchFlags(path: string, flags: BatchFlags): Promise<R
   if (template !== undefined && format === "jsonl") {
     throw new BatonError("invalid_spec", "--template is for CSV: a line of JSON says its input itself");
   }
+  if (flags.id !== undefined) checkBatchId(flags.id);
+  if (weight !== undefined) checkBatchWeight(weight);
   const defaults = await defaultsOf(flags);
   return {
     reading: { format, template, defaults, lineBytesMax },

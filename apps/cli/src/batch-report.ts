@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { BatonError, type ModelId } from "@baton/core";
 import type { BadLine, BatchCheck, BatchSubmission, LineConflict } from "@baton/producer";
 import type { BatchFlags } from "./batch-flags.ts";
+import type { BatchSource } from "./batch-source.ts";
 import type { StatusLine } from "./status-line.ts";
 import { clean, count, shorten, type Terminal } from "./terminal.ts";
 
@@ -16,10 +17,18 @@ export class BatchReport implements Disposable {
   #bad = 0;
   #conflicts = 0;
 
-  constructor(terminal: Terminal, flags: BatchFlags) {
+  private constructor(terminal: Terminal, flags: BatchFlags) {
     this.#terminal = terminal;
     this.#flags = flags;
     this.#file = flags.invalid === undefined ? undefined : openSync(flags.invalid, "w");
+  }
+
+  /** Throws `invalid_spec` when the bad lines would be written over the batch itself. */
+  static async open(terminal: Terminal, flags: BatchFlags, source: BatchSource): Promise<BatchReport> {
+    if (flags.invalid !== undefined && (await source.isAt(flags.invalid))) {
+      throw new BatonError("invalid_spec", "--invalid names the batch file itself, which would be emptied");
+    }
+    return new BatchReport(terminal, flags);
   }
 
   badLine(line: StatusLine, { line: number, customId, reason }: BadLine): void {
@@ -101,6 +110,12 @@ export class BatchReport implements Disposable {
       );
     }
     if (isWhole && this.#terminal.interactive) this.#say(`follow it with \`baton batch watch ${id}\``);
+  }
+
+  /** The first submission said when its runs start. */
+  otherStart(runAt: number | undefined): void {
+    const start = runAt === undefined ? "at once" : `at ${new Date(runAt).toISOString()}`;
+    this.#say(`baton: --run-at is not taken: the batch was there already, and starts ${start}`);
   }
 
   [Symbol.dispose](): void {

@@ -38,7 +38,7 @@ export function costText({ costUsd, unpricedReplies, tokens }: BatchStatus): str
 }
 
 export function budgetText(bound: number | undefined): string {
-  return bound === undefined ? "" : ` of ${count(bound)}`;
+  return bound === undefined ? "" : ` of ${bound.toLocaleString("en-US", { maximumFractionDigits: 9 })}`;
 }
 
 /** Runs that ended in a second, over the last half minute. */
@@ -101,7 +101,7 @@ function paceText(status: BatchStatus, speed: Speedometer): string {
   const rate = speed.perSecond();
   const rest = speed.restMs(status);
   const { budget } = status;
-  const usd = budget.usd === undefined ? "" : ` of ${budget.usd} USD`;
+  const usd = budget.usd === undefined ? "" : `${budgetText(budget.usd)} USD`;
   return [
     ...(rate === undefined || status.isOver
       ? []
@@ -120,6 +120,7 @@ export async function batchNotes(context: CommandContext, status: BatchStatus): 
     notes.push(
       "not all lines of its file are in: the command that submits it goes on when it is called again",
     );
+  if (status.total === 0 && !status.isOpen && !status.isOver) notes.push("it has no runs yet");
   if (runAt !== undefined && runAt > Date.now())
     notes.push(`none of its runs starts before ${new Date(runAt).toISOString()}`);
   if (status.isSpent && !status.isOver)

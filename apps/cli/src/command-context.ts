@@ -13,8 +13,9 @@ import {
   type Store,
   systemIds,
 } from "@baton/worker-app";
-import { pino } from "pino";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import { type DestinationStream, pino } from "pino";
+import { loggedError } from "./log-error.ts";
+import { clean, openTerminal, type Terminal } from "./terminal.ts";
 
 export interface CommandContext extends AsyncDisposable {
   readonly environment: Environment;
@@ -68,8 +69,13 @@ export async function openCommand(options: { readonly quiet?: boolean } = {}): P
 }
 
 /** The log of a worker in this process: to standard error, so that standard output carries results alone. */
-export function workerLog(environment: Environment, level = environment.logLevel) {
-  return pino({ level, base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
+export function workerLog(
+  { logLevel }: Pick<Environment, "logLevel">,
+  level = logLevel,
+  destination: DestinationStream = pino.destination({ fd: 2, sync: true }),
+) {
+  const serializers = { err: loggedError, error: loggedError };
+  return pino({ level, base: { pid: process.pid }, serializers }, destination);
 }
 
 /** Connection errors come in bursts while Redis is away: each message is said once. */
@@ -78,6 +84,6 @@ function onceEach(terminal: Terminal): (error: Error) => void {
   return (error) => {
     if (said.has(error.message) || said.size > 20) return;
     said.add(error.message);
-    terminal.err(`redis: ${error.message}\n`);
+    terminal.err(`redis: ${clean(error.message)}\n`);
   };
 }

@@ -1,5 +1,6 @@
 /** Exit codes of every command, and how an error becomes one line and a code. */
 import type { BatonError, ErrorCode } from "@baton/core";
+import { clean } from "./terminal.ts";
 
 export const EXIT = { done: 0, runFailed: 1, usage: 2, unreachable: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -22,7 +23,7 @@ export function exitCodeOf(error: BatonError): ExitCode {
   return RUN_FAILED.has(error.code) ? EXIT.runFailed : EXIT.usage;
 }
 
-/** The line that a person reads: what is wrong and what to do. */
+/** The line that a person reads: what is wrong and what to do. It may quote files, models and providers. */
 export function errorLine(error: BatonError): string {
-  return `baton: ${error.message.replaceAll("\n", " ")}`;
+  return `baton: ${clean(error.message.replaceAll("\n", " "))}`;
 }

@@ -47,7 +47,7 @@ export async function followRun(
     else if (!terminal.interactive && result.final_output !== null) terminal.out(`${result.final_output}\n`);
     if (result.status !== "succeeded" && !terminal.interactive) {
       terminal.err(
-        `baton: run ${runId} ${result.status}${result.error === undefined ? "" : `: ${result.error.message}`}\n`,
+        `baton: run ${runId} ${result.status}${result.error === undefined ? "" : `: ${clean(result.error.message)}`}\n`,
       );
     }
     return result.status === "succeeded" ? EXIT.done : EXIT.runFailed;

@@ -2,10 +2,13 @@
 import { enableCompileCache } from "node:module";
 import { CommanderError } from "commander";
 import { EXIT, errorLine, exitCodeOf } from "./exit-code.ts";
+import { guardOutput } from "./output.ts";
 import { buildProgram } from "./program.ts";
+import { clean } from "./terminal.ts";
 
 // Compiled code is kept between calls: a command is mostly the time that its modules take to load.
 enableCompileCache();
+guardOutput();
 
 try {
   await buildProgram("0.1.0", (code) => {
@@ -19,7 +22,8 @@ try {
     const { toBatonError } = await import("@baton/core");
     const error = toBatonError(thrown);
     process.stderr.write(`${errorLine(error)}\n`);
-    if (error.code === "internal" && thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ""}\n`);
+    if (error.code === "internal" && thrown instanceof Error)
+      process.stderr.write(`${clean(thrown.stack ?? "")}\n`);
     process.exitCode = exitCodeOf(error);
   }
 }

@@ -1,23 +1,39 @@
 /**
- * Standard output for results of any length: a reader that is slower than they come is waited for, and one that has seen
- * enough (`… | head`) ends the command without a word.
+ * Standard output: a reader that is slower than results come is waited for, one that has seen enough (`… | head`) ends the
+ * command without a word, and output that cannot be written (a full disk) is told once.
  */
 import { once } from "node:events";
+import { EXIT } from "./exit-code.ts";
 
 export interface Output {
-  /** Nobody reads any more. */
+  /** Nothing more can be written. */
   readonly closed: AbortSignal;
   line(value: unknown): Promise<void>;
 }
 
-export function openOutput(): Output {
-  const closed = new AbortController();
-  const { stdout } = process;
-  const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== "EPIPE") throw error;
+/** What a shell says of a program that wrote to a pipe which nobody reads any more: 128 and SIGPIPE. */
+const EXIT_PIPE = 141;
+
+const closed = new AbortController();
+
+/**
+ * Called once, before anything is written: an error of the stream would end the process and leave open what it holds. The
+ * command ends by itself, and its exit code is set then.
+ */
+export function guardOutput(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (closed.signal.aborted) return;
     closed.abort();
-  };
-  stdout.on("error", onError);
+    const isPipe = error.code === "EPIPE";
+    if (!isPipe) process.stderr.write(`baton: standard output cannot be written: ${error.message}\n`);
+    process.once("exit", () => {
+      process.exitCode = isPipe ? EXIT_PIPE : EXIT.runFailed;
+    });
+  });
+}
+
+export function openOutput(): Output {
+  const { stdout } = process;
   return {
     closed: closed.signal,
     async line(value) {

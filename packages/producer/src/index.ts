@@ -3,6 +3,7 @@ export {
   BatchControl,
   type RetryBatchOptions,
 } from "./batch/batch-control.ts";
+export { checkBatchId } from "./batch/batch-key.ts";
 export type { BadLine, BatchLine, SpecDefaults } from "./batch/batch-line.ts";
 export type { BatchErrorLine, BatchResultsOptions } from "./batch/batch-results.ts";
 export type { BatchStatus } from "./batch/batch-status.ts";

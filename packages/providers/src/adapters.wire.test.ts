@@ -1,17 +1,28 @@
 /** What a call does on the wire, whatever the API: its clocks, its one request, its secrets, its errors. */
 import type { ServerResponse } from "node:http";
-import { BatonError, type ModelId } from "@baton/core";
-import { describe, expect, test } from "vitest";
+import { BatonError, type ModelDelta, type ModelId } from "@baton/core";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { caller, failure, KEY } from "./test-support/call-model.ts";
 import { CLAUDE, GPT, LOCAL } from "./test-support/items.ts";
-import { sendError, sendEvents, wireServer } from "./test-support/wire-server.ts";
+import { sendError, sendEvents, wireServer, writeEvents } from "./test-support/wire-server.ts";
 
 const MESSAGE_START = { type: "message_start", message: { id: "msg_1", usage: { input_tokens: 1 } } };
 
-/** The first event of a reply of each API, and a whole short reply. */
-const WIRE: Readonly<Record<string, { readonly first: unknown; readonly whole: readonly unknown[] }>> = {
+interface Wire {
+  readonly first: unknown;
+  /** What makes a text of it, behind the first event. */
+  readonly said: readonly unknown[];
+  readonly whole: readonly unknown[];
+}
+
+/** The first events of a reply of each API, and a whole short reply. */
+const WIRE: Readonly<Record<string, Wire>> = {
   [CLAUDE]: {
     first: MESSAGE_START,
+    said: [
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "so" } },
+    ],
     whole: [
       MESSAGE_START,
       { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
@@ -23,6 +34,7 @@ const WIRE: Readonly<Record<string, { readonly first: unknown; readonly whole: r
   },
   [GPT]: {
     first: { type: "response.created", response: { id: "resp_1" } },
+    said: [{ type: "response.output_text.delta", delta: "so" }],
     whole: [
       { type: "response.created", response: { id: "resp_1" } },
       { type: "response.output_text.delta", delta: "so" },
@@ -36,18 +48,47 @@ const WIRE: Readonly<Record<string, { readonly first: unknown; readonly whole: r
   },
   [LOCAL]: {
     first: { id: "c1", choices: [{ index: 0, delta: { role: "assistant", content: "" } }] },
+    said: [{ id: "c1", choices: [{ index: 0, delta: { content: "so" } }] }],
     whole: [{ id: "c1", choices: [{ delta: { content: "so" }, finish_reason: "stop" }] }, "[DONE]"],
   },
 };
-const wireOf = (model: ModelId) => WIRE[model] ?? { first: {}, whole: [] };
+const wireOf = (model: ModelId) => WIRE[model] ?? { first: {}, said: [], whole: [] };
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe.each([CLAUDE, GPT, LOCAL])("a call of %s", (model) => {
-  const { first, whole } = wireOf(model);
+  const { first, said, whole } = wireOf(model);
 
   test("ends when no byte has come for the idle time, also after a good beginning", async () => {
-    await using server = await wireServer((response) => sendEvents(response, [first], false));
+    const goOn = Promise.withResolvers<void>();
+    await using server = await wireServer(async (response) => {
+      response.setHeader("x-ratelimit-limit-requests", "60");
+      sendEvents(response, [first], false);
+      await goOn.promise;
+      writeEvents(response, said);
+    });
+    // The clock of the test: by a real one, a slow machine has not even connected when the time is over.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const limits = { modelIdleMs: 60, modelCallMs: 10_000 };
-    const error = await failure(caller(server.url, model, { limits }));
+    const heard = { rate_limit: Promise.withResolvers<void>(), text: Promise.withResolvers<void>() };
+    const onDelta = ({ kind }: ModelDelta) => {
+      if (kind === "rate_limit" || kind === "text") heard[kind].resolve();
+    };
+    let isOver = false;
+    const ended = failure(caller(server.url, model, { limits, onDelta })).finally(() => {
+      isOver = true;
+    });
+    await heard.rate_limit.promise;
+    await vi.advanceTimersByTimeAsync(59);
+    goOn.resolve();
+    await heard.text.promise;
+    // Counted from the last byte, not from the beginning.
+    await vi.advanceTimersByTimeAsync(59);
+    expect(isOver).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    const error = await ended;
     expect(error).toMatchObject({ code: "provider_timeout", retry: "backoff" });
     expect(error.message).toMatch(/sent nothing for 60 ms/);
     expect(server.requests).toHaveLength(1);

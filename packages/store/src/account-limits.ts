@@ -19,7 +19,8 @@
  * | configured     | the limits that the last caller gave, and how many calls at once |
  * | learned        | the limits that the provider told, and until when they are believed |
  * | others         | what others use by the provider's word, until when each comes back, and when it was told |
- * | cut            | by how much learned limits were cut after a refusal, when, requests allowed then, until when; counted since |
+ * | cut            | by how much learned limits were cut after a refusal, when, requests allowed then, until when |
+ * | since          | from when on all that was asked is counted |
  * | swept          | the last slot whose fields are gone |
  */
 import { BatonError, type RateLimitReport } from "@baton/core";
@@ -185,6 +186,9 @@ export interface BucketUse extends Readonly<Record<Dimension, DimensionUse>> {
 }
 
 const IDLE_MS = 20 * 60_000;
+/** Names of buckets that nothing was asked of for so long leave the index. */
+const FORGOTTEN_MS = 86_400_000;
+const BUCKETS_READ_MAX = 1_000;
 
 /** The buckets that something was asked of lately. `windowMs` must be the workers'. */
 export async function readLimits(
@@ -193,7 +197,15 @@ export async function readLimits(
   windowMs: number,
 ): Promise<readonly BucketUse[]> {
   const now = await timeAt(redis, limitsKey());
-  const names = await redis.zrange(limitsKey(), String(now - IDLE_MS), "+inf", "BYSCORE");
+  await redis.zremrangebyscore(limitsKey(), "-inf", now - FORGOTTEN_MS);
+  const names = await redis.zrevrangebyscore(
+    limitsKey(),
+    "+inf",
+    now - IDLE_MS,
+    "LIMIT",
+    0,
+    BUCKETS_READ_MAX,
+  );
   if (names.length === 0) return [];
   const keys = names.flatMap((name) => {
     const { bucket, calls } = limitKeys(name);

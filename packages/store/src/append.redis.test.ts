@@ -1,4 +1,4 @@
-import type { Item } from "@baton/core";
+import { type Item, NO_USAGE } from "@baton/core";
 import { beforeEach, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import type { Claim } from "./claim-run.ts";
@@ -98,3 +98,14 @@ async function infoOf(connection: RedisClient): Promise<ReadonlyMap<string, stri
     ]),
   );
 }
+
+test("a reply that is sent again is told what is left of the batch's budget, as the first time", async () => {
+  await ledger.setBatchBudget("b", { tokens: 5, usd: 9 });
+  const { claim } = await running(ledger, { batch: { id: "b", customId: "c" } });
+  const phaseUsage = { ...NO_USAGE, inputTokens: 5, costUsd: 0 };
+  const turn = { phaseUsage, spend: { batch: "b", tokens: 5, costUsd: 0 } };
+  const write = () => ledger.append(claim, { length: 1, items: [itemAt(1)], turn, events: [] });
+  const batch = { id: "b", spent: true, inUsd: true };
+  expect(await write()).toMatchObject({ kind: "appended", batch });
+  expect(await write()).toMatchObject({ kind: "duplicate", batch });
+});

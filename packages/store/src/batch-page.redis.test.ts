@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { BATCH_GROUPS, type BatchGroup, pageOfBatch } from "./batch-page.ts";
 import { shardKeys } from "./keys.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { defineScripts } from "./scripts.ts";
 
 const redis = useRedis();
 const SHARDS = 3;
@@ -27,7 +29,7 @@ function indexOf(id: RunId): string {
 }
 
 async function pages(
-  client: Parameters<typeof pageOfBatch>[0],
+  client: RedisClient,
   options: { readonly limit: number; readonly groups?: readonly BatchGroup[] },
   between: (page: number) => Promise<void> = async () => undefined,
 ): Promise<RunId[]> {
@@ -35,7 +37,7 @@ async function pages(
   let after: string | undefined;
   let page = 0;
   do {
-    const found = await pageOfBatch(client, SHARDS, "b", { ...options, after });
+    const found = await pageOfBatch(defineScripts(client), SHARDS, "b", { ...options, after });
     ids.push(...found.ids);
     after = found.after;
     page += 1;
@@ -72,7 +74,7 @@ describe("the runs of a batch", () => {
   });
 
   test("are none of an unknown batch", async () => {
-    expect(await pageOfBatch(redis.connect(), SHARDS, "b", { limit: 10 })).toEqual({
+    expect(await pageOfBatch(defineScripts(redis.connect()), SHARDS, "b", { limit: 10 })).toEqual({
       ids: [],
       after: undefined,
     });

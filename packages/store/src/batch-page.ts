@@ -5,7 +5,7 @@
  */
 import { type RunId, runIdSchema } from "@baton/core";
 import { shardKeys } from "./keys.ts";
-import type { RedisClient } from "./redis-client.ts";
+import type { RunScript } from "./scripts.ts";
 
 /** Queued and running runs are one group. */
 export const BATCH_GROUPS = ["live", "waiting", "succeeded", "failed", "cancelled"] as const;
@@ -32,13 +32,13 @@ interface Placed {
 }
 
 export async function pageOfBatch(
-  redis: RedisClient,
+  run: RunScript,
   shards: number,
   batch: string,
   options: BatchPageOptions,
 ): Promise<BatchPage> {
   const parts = await Promise.all(
-    Array.from({ length: shards }, (_, shard) => groupsOf(redis, shard, batch, options)),
+    Array.from({ length: shards }, (_, shard) => groupsOf(run, shard, batch, options)),
   );
   const lists = parts.flat();
   // Behind the end of a list that was cut there may be more of it: the page ends where the first of them ends.
@@ -52,23 +52,20 @@ export async function pageOfBatch(
 }
 
 async function groupsOf(
-  redis: RedisClient,
+  run: RunScript,
   shard: number,
   batch: string,
   { groups = BATCH_GROUPS, after, limit }: BatchPageOptions,
 ): Promise<readonly (readonly Placed[])[]> {
   const index = `${shardKeys(shard).batchPrefix}${batch}:runs`;
-  const transaction = redis.multi();
-  for (const group of groups) {
-    const from = after === undefined ? `[${group}/` : `(${group}/r_${shard}_${after}`;
-    transaction.zrangebylex(index, from, `[${group}/~`, "LIMIT", 0, limit);
-  }
-  const replies = await transaction.exec();
+  const ranges = groups.flatMap((group) => [
+    after === undefined ? `[${group}/` : `(${group}/r_${shard}_${after}`,
+    `[${group}/~`,
+  ]);
+  const replies = await run("page", [index], [String(limit), ...ranges]);
   return groups.map((group, at) => {
-    const [error, members] = replies?.[at] ?? [new Error("the transaction was given up"), []];
-    if (error !== null) throw error;
     // ZRANGEBYLEX replies members, by the protocol.
-    return (members as string[]).map((member) => {
+    return ((replies[at] ?? []) as string[]).map((member) => {
       const id = runIdSchema.parse(member.slice(group.length + 1));
       return { id, place: id.slice(id.indexOf("_", 2) + 1) };
     });

@@ -2,12 +2,13 @@
  * What the runs of a batch share: an index of their own, a weight, a budget. The hash of a batch holds `created`, `opened`
  * (1 when it was opened as a whole), `weight`, `run_at`, `lines` (how many runs it has when all are in), `running`;
  * `tokens` and `cost` (nano-USD) as spent, `unpriced` (replies whose price was not known), `tokens_max` and `cost_max`
- * when it has a budget. It goes when the last of its runs is gone, or after a week in which none came.
+ * when it has a budget. It goes when the last of its runs is gone (on several shards a day later, so that none forgets
+ * what was spent while another has runs), or after a week in which none came.
  *
  * On several shards each has a hash of its own: counters are summed, everything else is the same in all. What was spent
  * on the others is told to each from time to time (`tokens_elsewhere`, `cost_elsewhere`), so that a budget holds for all.
  */
-import { type Budget, type ModelId, modelIdSchema, type RunId, runIdSchema } from "@baton/core";
+import { BatonError, type Budget, type ModelId, modelIdSchema, type RunId, runIdSchema } from "@baton/core";
 import { admissionKeys, shardKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { nanoUsd } from "./run-record.ts";
@@ -60,6 +61,12 @@ export interface BatchEndings {
 /** How long a batch that has no run yet is kept. */
 const WITHOUT_RUNS_MS = 7 * 86_400_000;
 
+/** lua/feed.lua has the same bounds: beyond them the virtual times of a pool could not be told apart. */
+const WEIGHT = { min: 0.001, max: 1_000 } as const;
+
+/** How long one of several shards keeps a batch whose runs there are gone; while others have some it is renewed. */
+export const KEPT_FOR_SHARDS_MS = 86_400_000;
+
 /** Letters, digits, `.`, `_` and `-`: it stands in keys and in file names. */
 export const BATCH_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -76,13 +83,13 @@ const FIELDS = [
   "opened",
 ] as const;
 
-/** Opens a batch; one that is open already stays as it is. */
+/** Opens a batch; one that was opened before stays as it is, and is not whole until it is sealed again. */
 export async function openBatch(
   run: RunScript,
   shards: number,
   open: OpenBatch,
 ): Promise<"opened" | "known"> {
-  const fields: string[] = ["weight", String(open.weight ?? 1)];
+  const fields: string[] = ["weight", weightField(open.weight ?? 1)];
   if (open.runAt !== undefined) fields.push("run_at", String(open.runAt));
   fields.push(...budgetFields(open.budget ?? {}));
   const replies = await onShards(shards, (shard) => callBatch(run, shard, open.id, "open", fields));
@@ -100,7 +107,8 @@ export async function setBatchWeight(
   id: string,
   weight: number,
 ): Promise<void> {
-  await onShards(shards, (shard) => callBatch(run, shard, id, "set", ["weight", String(weight)]));
+  const fields = ["weight", weightField(weight)];
+  await onShards(shards, (shard) => callBatch(run, shard, id, "set", fields));
 }
 
 /** Sets the whole budget; what is left out has no bound. */
@@ -117,16 +125,38 @@ function budgetFields({ tokens, usd }: Budget): string[] {
   return ["tokens_max", String(tokens ?? ""), "cost_max", usd === undefined ? "" : nanoUsd(usd)];
 }
 
+/** Throws `invalid_spec` for a weight that is out of its bounds. */
+export function checkBatchWeight(weight: number): void {
+  if (weight >= WEIGHT.min && weight <= WEIGHT.max) return;
+  throw new BatonError("invalid_spec", `a batch's weight is ${WEIGHT.min} to ${WEIGHT.max}, not ${weight}`);
+}
+
+function weightField(weight: number): string {
+  checkBatchWeight(weight);
+  return String(weight);
+}
+
 function callBatch(
   run: RunScript,
   shard: number,
   id: string,
-  how: "open" | "set",
+  how: "open" | "set" | "sweep" | "renew",
   fields: readonly string[],
+  idleMs = WITHOUT_RUNS_MS,
 ) {
   const key = keyOf(shard, id);
   const keys = [key, `${key}:runs`, admissionKeys(shard).batches];
-  return run("batch", keys, [id, how, String(WITHOUT_RUNS_MS), ...fields]);
+  return run("batch", keys, [id, how, String(idleMs), ...fields]);
+}
+
+/** Takes a batch whose hash is gone on a shard out of the list of that shard. */
+export async function sweepBatch(run: RunScript, shard: number, id: string): Promise<void> {
+  await callBatch(run, shard, id, "sweep", []);
+}
+
+/** Keeps what a batch spent on a shard that has no run of it any more. */
+export async function renewBatch(run: RunScript, shard: number, id: string): Promise<void> {
+  await callBatch(run, shard, id, "renew", [], KEPT_FOR_SHARDS_MS);
 }
 
 export async function readBatch(redis: RedisClient, shards: number, id: string): Promise<Batch> {
@@ -142,7 +172,7 @@ export async function readBatch(redis: RedisClient, shards: number, id: string):
     createdAt: first(0),
     lines: first(1),
     isOpen: first(9) !== undefined && first(1) === undefined,
-    weight: first(2) ?? 1,
+    weight: Math.min(WEIGHT.max, Math.max(WEIGHT.min, first(2) ?? 1)),
     runAt: first(3),
     tokens,
     costUsd: cost / 1e9,

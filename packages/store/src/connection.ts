@@ -15,7 +15,9 @@ export { describeUrl, parseRedisUrl, type RedisPlace } from "./redis-url.ts";
 const RECONNECT_MS_MAX = 1_000;
 const ANSWER_MS_MAX = 5_000;
 /** How long a primary of a cluster may be silent before it is seen that another one has its slots. */
-const SLOTS_REFRESH_MS = 5_000;
+const SLOTS_REFRESH_MS = 3_000;
+/** Of a node that is asked who has the slots; then another one is. */
+const SLOTS_ANSWER_MS_MAX = 2_000;
 /** What a server says that is no primary any more, or not yet. */
 const NO_PRIMARY = /^(READONLY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b/;
 
@@ -55,7 +57,9 @@ function openSteady({ url, onError }: ConnectionOptions, own: RedisOptions): Red
     enableAutoPipelining,
     redisOptions: { ...place.access, ...shared, enableAutoPipelining: false },
     slotsRefreshInterval: SLOTS_REFRESH_MS,
-    slotsRefreshTimeout: ANSWER_MS_MAX,
+    slotsRefreshTimeout: SLOTS_ANSWER_MS_MAX,
+    // It asks any node and waits without end, for one that hangs too. A cluster that is down says so to each command.
+    enableReadyCheck: false,
     // A failover takes as long as it takes; each try waits before the next.
     maxRedirections: Number.MAX_SAFE_INTEGER,
     clusterRetryStrategy: reconnectMs,

@@ -1,5 +1,6 @@
 /** What the leader does when a time has come: runs past their deadline fail, runs past their retention leave the indexes. */
 import type { RunId } from "@baton/core";
+import { KEPT_FOR_SHARDS_MS } from "./batches.ts";
 import { type Glance, glanceRuns } from "./glance-runs.ts";
 import type { Healed } from "./heal-log.ts";
 import type { IndexAudit } from "./index-audit.ts";
@@ -83,7 +84,7 @@ export async function forgetExpired(
     const [count] = await run(
       "forget",
       some.map(({ id }) => runKeys(id).run),
-      some.map(({ batch }) => batch),
+      [ledger.shards === 1 ? "0" : String(KEPT_FOR_SHARDS_MS), ...some.map(({ batch }) => batch)],
     );
     forgotten += Number(count);
   }

@@ -120,7 +120,8 @@ export class EntrySuspects {
       if (reply.kind !== "done" || reply.entry === undefined) return undefined;
       const delayMs = Math.max(0, (run.notBefore ?? 0) - now);
       // With its first ticket it cannot have begun.
-      const progress = run.ticket === 1 && run.status === "queued" ? "new" : "begun";
+      const unbegun = run.isOfBatch ? "admitted" : "new";
+      const progress = run.ticket === 1 && run.status === "queued" ? unbegun : "begun";
       await queues.enqueue(reply.entry, { delayMs, priority: run.priority, progress });
       return { what: run.status === "queued" ? "entry_missing" : "claim_lost", runId, pool };
     } catch (error) {

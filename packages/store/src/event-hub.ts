@@ -3,7 +3,7 @@
  * hint on the channel of that stream's name; a hint may be lost, so waiters also look every few seconds.
  */
 import type { RunId } from "@baton/core";
-import { runKeys, type ShardKeys, shardKeys } from "./keys.ts";
+import { admissionKeys, runKeys, type ShardKeys, shardKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 
 const LOOK_ANYWAY_MS = 5_000;
@@ -35,6 +35,11 @@ export class EventHub {
   /** Subscribes to new pools; waits as for a run. */
   subscribePools(): Promise<HintSubscription> {
     return this.#subscribe(this.#shards.map(({ pools }) => pools));
+  }
+
+  /** Subscribes to runs that come to wait for their admission; waits as for a run. */
+  subscribeAdmission(): Promise<HintSubscription> {
+    return this.#subscribe(this.#shards.map((_, shard) => admissionKeys(shard).admission));
   }
 
   /** Subscribes to changes that workers must follow at once; waits as for a run. */

@@ -178,6 +178,7 @@ test("a batch that no worker can take is tried by one run at a time, and does no
 
   // Seconds later, one of it.
   await ledger.redis.hset(fair, "unfit:unfit", "1");
+  await ledger.redis.zadd(`${keys.asleepPrefix}${ALPHA}`, "XX", 0, "unfit");
   await ledger.redis.del(`${keys.fedPrefix}${ALPHA}`);
   await rig.feed();
   const again = await ledger.redis.smembers(`${keys.fedPrefix}${ALPHA}`);

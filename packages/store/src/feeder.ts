@@ -39,13 +39,16 @@ const WINDOW_A_PLACE = 2;
 const WINDOW_MIN = 8;
 /** Where phases are short, the window holds what the pool works off meanwhile. */
 const WINDOW_MS = 50;
-const FED_AT_ONCE_MAX = 1_000;
+const FED_AT_ONCE_MAX = 200;
 const CHECK_MS = 60_000;
-/** `turns`: other flows have the pool just now. */
-const PAUSE_MS = { min: 5, turns: 25, max: 250, idle: 1_000 } as const;
+/** `turns`: other flows have the pool just now. `asleep`: what waits cannot be admitted, and time will tell. */
+const PAUSE_MS = { min: 5, turns: 25, max: 250, asleep: 100, idle: 1_000 } as const;
 const DEFAULT_PRIORITY = 1_000_000;
 
-const replySchema = z.tuple([z.literal("fed"), z.coerce.number(), z.string()], z.string());
+const replySchema = z.tuple(
+  [z.literal("fed"), z.coerce.number(), z.enum(["full", "turns", "asleep"]), z.coerce.number()],
+  z.string(),
+);
 
 /** How fast a pool takes what it is fed. */
 interface Pace {
@@ -123,12 +126,12 @@ export class Feeder {
       [this.#keys.admission],
       [pool, String(window), String(counts.prioritized), String(FED_AT_ONCE_MAX), pass.check ? "1" : ""],
     );
-    const [, waiting, more, ...pairs] = replySchema.parse(reply);
+    const [, waiting, why, waitMs, ...pairs] = replySchema.parse(reply);
     const fed = readPairs(pairs);
     if (fed.length > 0) await this.#add(pool, fed);
     const next = nextPace(pace, fed.length, now);
     if (waiting > 0) pass.paces.set(pool, next);
-    return { fed: fed.length, waiting, pauseMs: pauseOf({ waiting, window, isFull: more === "1" }, next) };
+    return { fed: fed.length, waiting, pauseMs: pauseOf({ waiting, window, why, waitMs }, next) };
   }
 
   async #add(pool: ModelId, fed: readonly Fed[]): Promise<void> {
@@ -149,19 +152,26 @@ function nextPace(before: Pace | undefined, fed: number, now: number): Pace {
   return { at: now, runsPerMs: before.runsPerMs === 0 ? sample : (before.runsPerMs + sample) / 2 };
 }
 
+interface Left {
+  readonly waiting: number;
+  readonly window: number;
+  readonly why: "full" | "turns" | "asleep";
+  readonly waitMs: number;
+}
+
 /** A full window is looked at again when a quarter of it will have begun. */
-function pauseOf(
-  {
-    waiting,
-    window,
-    isFull,
-  }: { readonly waiting: number; readonly window: number; readonly isFull: boolean },
-  { runsPerMs }: Pace,
-): number {
+function pauseOf({ waiting, window, why, waitMs }: Left, { runsPerMs }: Pace): number {
   if (waiting === 0) return PAUSE_MS.idle;
-  if (!isFull) return PAUSE_MS.turns;
-  const quarterMs = runsPerMs === 0 ? PAUSE_MS.turns : window / 4 / runsPerMs;
-  return Math.ceil(Math.min(PAUSE_MS.max, Math.max(PAUSE_MS.min, quarterMs)));
+  switch (why) {
+    case "turns":
+      return PAUSE_MS.turns;
+    case "asleep":
+      return Math.min(PAUSE_MS.idle, Math.max(PAUSE_MS.asleep, waitMs));
+    case "full": {
+      const quarterMs = runsPerMs === 0 ? PAUSE_MS.turns : window / 4 / runsPerMs;
+      return Math.ceil(Math.min(PAUSE_MS.max, Math.max(PAUSE_MS.min, quarterMs)));
+    }
+  }
 }
 
 interface Fed {

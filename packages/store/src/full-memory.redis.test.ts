@@ -87,3 +87,9 @@ test("new runs and retries are refused, and nothing of them is written", async (
   expect(await ledger.create(run)).toMatchObject({ kind: "created" });
   expect(await ledger.retry(runId, retry)).toMatchObject({ kind: "done" });
 });
+
+test("the runs of a batch can still be listed, so that they can be cancelled", async () => {
+  const { runId } = await createQueued(ledger, { batch: { id: "b", customId: "c" } });
+  await fillMemory();
+  expect(await ledger.batchPage("b", { limit: 9 })).toMatchObject({ ids: [runId] });
+});

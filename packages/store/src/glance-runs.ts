@@ -7,6 +7,7 @@ import type { RunScript } from "./scripts.ts";
 /** A run that must have a queue entry. */
 export interface LiveRun extends RunGlance {
   readonly status: "queued" | "running";
+  readonly isOfBatch: boolean;
 }
 
 export type Glance =
@@ -19,7 +20,7 @@ export type Glance =
 
 /** Runs in one call of the script: it holds Redis for less than a millisecond. */
 const AT_ONCE = 250;
-const FIELDS = ["status", "pool", "ticket", "epoch", "claim", "priority", "not_before"];
+const FIELDS = ["status", "pool", "ticket", "epoch", "claim", "priority", "not_before", "batch"];
 
 /** The glances, in the order of the ids. */
 export async function glanceRuns(run: RunScript, ids: readonly RunId[]): Promise<readonly Glance[]> {
@@ -39,7 +40,7 @@ export async function glanceRuns(run: RunScript, ids: readonly RunId[]): Promise
 function readGlance(id: RunId, look: unknown): Glance {
   if (!Array.isArray(look)) return { kind: "corrupt" };
   // HMGET replies strings, and null for what is absent, by the protocol.
-  const [status, pool, ticket, epoch, claim, priority, notBefore] = look as (string | null)[];
+  const [status, pool, ticket, epoch, claim, priority, notBefore, batch] = look as (string | null)[];
   if (look.every((value) => value === null)) return { kind: "gone" };
   if (!isStatus(status)) return { kind: "corrupt" };
   if (!isLive(status)) return { kind: "resting" };
@@ -55,6 +56,7 @@ function readGlance(id: RunId, look: unknown): Glance {
       claimId: claim ?? "",
       priority: Number(priority ?? 0) || 0,
       notBefore: Number(notBefore ?? 0) || undefined,
+      isOfBatch: Boolean(batch),
     },
   };
 }

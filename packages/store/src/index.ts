@@ -12,7 +12,14 @@ export {
 } from "./account-limits.ts";
 export { BatchBudgets } from "./batch-budgets.ts";
 export { BATCH_GROUPS, type BatchGroup, type BatchPage, type BatchPageOptions } from "./batch-page.ts";
-export { BATCH_ID, type Batch, type BatchCounts, type BatchEndings, type OpenBatch } from "./batches.ts";
+export {
+  BATCH_ID,
+  type Batch,
+  type BatchCounts,
+  type BatchEndings,
+  checkBatchWeight,
+  type OpenBatch,
+} from "./batches.ts";
 export type { BeatReply, LostClaim, WorkerBeat } from "./beat.ts";
 export type { BatchState, Claim, Claimed, ClaimReply } from "./claim-run.ts";
 export { SCHEMA_VERSION } from "./claim-run.ts";
@@ -27,11 +34,12 @@ export type { Hold } from "./hold-pool.ts";
 export { queueNameOf, runKeys, shardKeys } from "./keys.ts";
 export * from "./ledger.ts";
 export { unpackLog } from "./log-pack.ts";
+export { type PoolAdmission, readPoolAdmission } from "./pool-admission.ts";
 export { type LoadSource, type PoolLoad, readPoolLoad } from "./pool-load.ts";
 export * from "./pool-queues.ts";
 export type { PoolSettings, PoolSettingsPatch, SettingsRevision } from "./pool-settings.ts";
 export { poolSettingsSchema } from "./pool-settings.ts";
-export type { ListPage, RunGlance, RunWithSpec } from "./read-run.ts";
+export { type ListPage, newestFirst, type RunGlance, type RunWithSpec } from "./read-run.ts";
 export * from "./reconciler.ts";
 export { type RedisClient, timeAt } from "./redis-client.ts";
 export * from "./registry.ts";

@@ -23,9 +23,10 @@
  * | batch:<id>:ended     | zset   | its ended runs, by the time of their end |
  * | batch:<id>:pools     | hash   | pool → how many of its runs are queued or running there |
  * | batches              | zset   | ids of batches, by the time at which they were opened |
- * | admission            | hash   | pool → how many runs wait for their admission to its queue |
+ * | admission            | hash   | pool → how many runs wait for their admission to its queue; also a channel |
  * | admit:<pool>:<batch> | zset   | those of one batch, by priority, then in the order of their ids |
  * | flows:<pool>         | zset   | batches that have such runs, or had a moment ago, by the virtual time of their next one, see feed.lua |
+ * | asleep:<pool>        | zset   | those of them that have nothing to be admitted, by the time to look again |
  * | fair:<pool>          | hash   | the virtual clock of the pool's flows, see feed.lua |
  * | fed:<pool>           | set    | runs that were admitted to the queue and have not begun |
  * | begun                | hash   | pool → how many runs have ever begun there that needed no admission |
@@ -148,6 +149,7 @@ export function admissionKeys(shard: number) {
     admission: `${tag}:admission`,
     admitPrefix: `${tag}:admit:`,
     flowsPrefix: `${tag}:flows:`,
+    asleepPrefix: `${tag}:asleep:`,
     fairPrefix: `${tag}:fair:`,
     fedPrefix: `${tag}:fed:`,
     begun: `${tag}:begun`,

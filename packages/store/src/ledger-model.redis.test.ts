@@ -230,7 +230,7 @@ async function feed(runs: readonly ModelRun[], { pool, room }: Feed, isTwice: bo
   const fed = runs.filter((run) => run.fed && run.state.pool === pool).length;
   const due = room ? stepFeed(runs, pool) : [];
   const args = [pool, String(room ? 100 : fed), "0", "10", isTwice ? "1" : ""];
-  const [tag, , , ...pairs] = await send("feed", [admissionKeys(0).admission], args);
+  const [tag, , , , ...pairs] = await send("feed", [admissionKeys(0).admission], args);
   if (isTwice) await send("feed", [admissionKeys(0).admission], args);
   expect(new Set(pairs.filter((_, place) => place % 2 === 0))).toEqual(new Set(due));
   return due.length > 0 ? String(tag) : "nothing";

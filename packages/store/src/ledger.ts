@@ -173,7 +173,7 @@ export function createLedger(
     batchPools: (id: string) => batchPools(redis, shards, id),
     batchEnded: (id: string, page: { readonly cursor?: string | undefined; readonly limit: number }) =>
       batchEnded(redis, shards, id, page),
-    batchPage: (id: string, page: BatchPageOptions) => pageOfBatch(redis, shards, id, page),
+    batchPage: (id: string, page: BatchPageOptions) => pageOfBatch(run, shards, id, page),
     setBatchBudget: (id: string, budget: Budget) => setBatchBudget(run, shards, id, budget),
     setBatchWeight: (id: string, weight: number) => setBatchWeight(run, shards, id, weight),
     count: (status: RunStatus) => countRuns(redis, shards, status),

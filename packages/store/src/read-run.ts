@@ -122,10 +122,12 @@ export async function listRunIds(
   });
   const [only = []] = parts;
   if (parts.length === 1) return only;
-  return parts
-    .flat()
-    .sort((a, b) => (placeOf(a) < placeOf(b) ? 1 : -1))
-    .slice(0, options.limit);
+  return parts.flat().sort(newestFirst).slice(0, options.limit);
+}
+
+/** Compares ids of any shards. */
+export function newestFirst(a: RunId, b: RunId): number {
+  return placeOf(a) < placeOf(b) ? 1 : -1;
 }
 
 /** What is left of an id without its shard: it sorts by time. */

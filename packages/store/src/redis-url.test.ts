@@ -73,13 +73,20 @@ describe("a mistake is named, without the password", () => {
   test.each([
     ["http://x:s3cret@localhost", /use redis:\/\//],
     ["redis://x:s3cret@h1,h2", /several hosts/],
-    ["redis://x:s3cret@localhost:99999", /99999 is no host:port/],
+    ["redis://x:s3cret@localhost:99999", /a host in it is no host:port/],
     ["redis://x:s3cret@localhost/abc", /number of a database/],
     ["redis://x:s3cret%@localhost", /%25/],
     ["redis-cluster://x:s3cret@h1/2", /no databases/],
     ["redis-sentinel://x:s3cret@h1", /name that the sentinels give/],
-    ["redis://x:s3cret@localhost?rejectUnauthorized=false", /rejectUnauthorized is not known/],
-    ["redis://localhost?db=s3cret", /db is not known, or has a value/],
+    [
+      "redis://x:s3cret@localhost?rejectUnauthorized=false",
+      /a parameter that is none of username, password, db,/,
+    ],
+    ["redis://localhost?password=ab&s3cret", /none of username/],
+    ["redis://localhost?password=x@s3cret&db=a", /db has a value/],
+    ["redis://:s3cret?b@localhost", /none of username/],
+    ["redis://:s3cret", /no host:port/],
+    ["redis://localhost?db=s3cret", /db has a value that it cannot have/],
     [`redis://x:s3cret@localhost?ca=${pem}`, /ca means TLS, and there is none without rediss/],
     [`/run/redis.sock?password=s3cret&ca=${pem}`, /over a unix socket/],
     [`rediss://x:s3cret@localhost?cert=${pem}`, /cert and key go together/],
@@ -87,14 +94,21 @@ describe("a mistake is named, without the password", () => {
   ])("%s", (url, why) => {
     const thrown = catchOf(() => parseRedisUrl(url));
     expect(thrown).toMatchObject({ code: "invalid_config", message: expect.stringMatching(why) });
-    if (!url.includes("db=")) expect(String(thrown)).not.toContain("s3cret");
+    if (!url.includes("db=s3cret")) expect(String(thrown)).not.toContain("s3cret");
   });
 });
 
 test.each([
   ["redis://localhost:6379", "redis://localhost:6379"],
   ["redis://:s3cret@localhost:6379/2", "redis://:***@localhost:6379/2"],
-  ["redis://:s3/cr?et@localhost", "redis://:***@localhost"],
+  ["redis://:s3/cr?et@localhost", "redis://***"],
+  ["redis://h:6379?pasword=s3@cret", "redis://***"],
+  ["redis://h:6379/0?password=s3@cret", "redis://h:6379/0?password=***"],
+  ["redis-sentinel://h/m?db=1&sentinel_password=s3@cret", "redis-sentinel://h/m?db=1&sentinel_password=***"],
+  ["redis://h?password=s3#cret", "redis://h?password=***"],
+  ["redis://h?password=s3&cret", "redis://h?password=***&***"],
+  ["redis://:s3?cret@h?password=s3@cret", "redis://***"],
+  ["/run/a:b@c.sock?password=s3@cret", "/run/a:b@c.sock?password=***"],
   ["redis-cluster://bob:s3cret@h1:7001,h2:7002", "redis-cluster://bob:***@h1:7001,h2:7002"],
   [
     "rediss-sentinel://:s3cret@h1/main?sentinel_password=s3cret",

@@ -59,6 +59,9 @@ const parametersSchema = z.strictObject({
   key: text.optional(),
   servername: text.optional(),
 });
+const PARAMETER = new RegExp(`^(${Object.keys(parametersSchema.shape).join("|")})=`);
+/** Nothing of it can be a password: whole hosts and ports, and what stands behind them. */
+const HOSTS = /^(?:\[[^\]]*\]|[^:,[\]/]*)(?::\d+)?(?:,(?:\[[^\]]*\]|[^:,[\]/]*)(?::\d+)?)*(?:\/|$)/;
 type Parameters = z.infer<typeof parametersSchema>;
 
 type Refuse = (why: string, cause?: unknown) => never;
@@ -125,18 +128,18 @@ function withScheme(place: string): string {
 function parseParameters(query: string, refuse: Refuse): Parameters {
   const parsed = parametersSchema.safeParse(Object.fromEntries(new URLSearchParams(query)));
   if (parsed.success) return parsed.data;
-  // The issues name parameters; their values may be secret.
-  const wrong = parsed.error.issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys" ? issue.keys : issue.path.map(String),
-  );
-  return refuse(`its parameter ${wrong.join(", ")} is not known, or has a value that it cannot have`);
+  // What looks like the name of an unknown parameter may be a part of a password.
+  const wrong = parsed.error.issues.flatMap((issue) => issue.path.map(String));
+  if (wrong.length > 0) return refuse(`its parameter ${wrong.join(", ")} has a value that it cannot have`);
+  const known = Object.keys(parametersSchema.shape).join(", ");
+  return refuse(`it has a parameter that is none of ${known}; a & in a value is written %26`);
 }
 
 function addressesOf(hosts: string, portElse: number, refuse: Refuse): readonly RedisAddress[] {
   return hosts.split(",").map((host) => {
     const parts = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d{1,5}))?$/.exec(host);
     const port = parts?.[2] === undefined ? portElse : Number(parts[2]);
-    if (parts === null || port < 1 || port > 65_535) return refuse(`${host} is no host:port`);
+    if (parts === null || port < 1 || port > 65_535) return refuse("a host in it is no host:port");
     return { host: (parts[1] || "127.0.0.1").replace(/^\[|\]$/g, ""), port };
   });
 }
@@ -204,7 +207,17 @@ function cutAt(text: string, mark: string): [string, string] {
  */
 export function describeUrl(url: string): string {
   const [, scheme = "", rest = ""] = /^((?:[a-z][a-z-]*:)?\/\/|)(.*)$/is.exec(url) ?? [];
+  const [place, query] = cutAt(rest, "?");
+  // A ? in a password should be %3F: where it is not, nothing tells what is the password and what the query.
+  if (!rest.startsWith("/") && query.includes("@") && !PARAMETER.test(query)) return `${scheme}***`;
+  if (!rest.startsWith("/") && !place.includes("@") && !HOSTS.test(place)) return `${scheme}***`;
   // A path of a socket may hold colons and at signs, and has no password before its end.
-  const place = rest.startsWith("/") ? rest : rest.replace(/^([^:@]*:).*@/s, "$1***@");
-  return scheme + place.replace(/([?&]\w*password=)[^&#]*/gi, "$1***");
+  const masked = place.startsWith("/") ? place : place.replace(/^([^:@]*:).*@/s, "$1***@");
+  return scheme + masked + (query === "" ? "" : `?${query.split("&").map(describeParameter).join("&")}`);
+}
+
+function describeParameter(parameter: string): string {
+  const name = PARAMETER.exec(parameter)?.[1];
+  if (name === undefined) return "***";
+  return name.includes("password") ? `${name}=***` : parameter;
 }

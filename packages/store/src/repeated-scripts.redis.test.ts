@@ -212,7 +212,7 @@ describe("a script that is sent twice has the effect of once, and its second rep
     const feed = (window: number, check = "") =>
       twice.run("feed", [admissionKeys(0).admission], [ALPHA, String(window), "0", "10", check]);
     // What the first sending has admitted fills the window of the second.
-    expect(await feed(1)).toEqual(["fed", 3, "1"]);
+    expect(await feed(1)).toEqual(["fed", 3, "full", 0]);
     expect(await ledger.pause(second.id, newOp())).toMatchObject({ kind: "done" });
     const resumed = { kind: "done", entry: { runId: second.id, ticket: 0 } };
     expect(await ledger.resume(second.id, newOp())).toMatchObject(resumed);
@@ -221,10 +221,10 @@ describe("a script that is sent twice has the effect of once, and its second rep
     expect(await ledger.retry(third.id, retry)).toMatchObject({ kind: "done", entry: { ticket: 0 } });
     const seen = { status: "queued" as const, ticket: 0, epoch: 1, claimId: "" };
     expect(await ledger.requeue(later.id, newOp(), seen)).toEqual({ kind: "refused", status: "queued" });
-    expect(await feed(10, "1")).toEqual(["fed", 1, "0"]);
+    expect((await feed(10, "1")).slice(0, 3)).toEqual(["fed", 1, "asleep"]);
     await claimed(ledger, { runId: first.id, ticket: 1, pool: ALPHA });
     await ledger.cancel(later.id, newOp());
-    expect(await feed(10)).toEqual(["fed", 0, "0"]);
+    expect((await feed(10)).slice(0, 3)).toEqual(["fed", 0, "asleep"]);
     expect(await ledger.batchPools("b")).toEqual(new Map([[ALPHA, 3]]));
   });
 
@@ -255,6 +255,7 @@ describe("a script that is sent twice has the effect of once, and its second rep
     await ledger.setBatchBudget("nightly", { tokens: 7, usd: 0.5 });
     expect((await ledger.batch("nightly")).budget).toEqual({ tokens: 7, usd: 0.5 });
     await ledger.sealBatch("nightly", 3);
+    expect((await ledger.batchPage("nightly", { limit: 9 })).ids).toEqual([]);
     await ledger.setPool(BETA, { rpm: 7 });
     await ledger.hold(BETA, { kind: "paused" });
     expect([...(await ledger.beat(BEAT, [claim])).holds]).toEqual([[BETA, Number.POSITIVE_INFINITY]]);
@@ -276,9 +277,9 @@ describe("a script that is sent twice has the effect of once, and its second rep
     await ledger.cancel(claim.runId, newOp());
     expect(await ledger.redis.zcard(expiries)).toBe(1);
     // It has time left; then it is gone.
-    expect(await twice.run("forget", [key], [""])).toEqual([0]);
+    expect(await twice.run("forget", [key], ["0", ""])).toEqual([0]);
     await ledger.redis.del(key);
-    await twice.run("forget", [key], [""]);
+    await twice.run("forget", [key], ["0", ""]);
     expect(await ledger.redis.zcard(expiries)).toBe(0);
   });
 });

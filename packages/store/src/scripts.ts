@@ -104,7 +104,12 @@ export const SCRIPTS = {
     args: ["id", "how", "idle_ms", "field and value in turn..."],
     allowOom: true,
   },
-  feed: { keys: ["admission"], args: ["pool", "window", "prioritized", "feed_max", "check"], allowOom: true },
+  page: { keys: ["runs"], args: ["limit", "from and to of each group in turn..."], allowOom: true },
+  feed: {
+    keys: ["admission"],
+    args: ["pool", "window", "prioritized", "feed_max", "check"],
+    allowOom: false,
+  },
   hold: { keys: ["holds", "control"], args: ["pool", "how"], allowOom: true },
   settings: { keys: ["settings", "control"], args: ["pool", "name and value in turn..."], allowOom: true },
   beat: {
@@ -116,7 +121,7 @@ export const SCRIPTS = {
   glance: { keys: ["runs..."], args: ["fields..."], allowOom: true },
   audit: { keys: ["runs..."], args: ["how", "group of each run in turn..."], allowOom: true },
   recount: { keys: ["backlog"], args: ["pool", "seen", "actual"], allowOom: true },
-  forget: { keys: ["runs..."], args: ["batch of each run in turn..."], allowOom: true },
+  forget: { keys: ["runs..."], args: ["keep_ms", "batch of each run in turn..."], allowOom: true },
   reserve: {
     keys: ["account", "pool", "calls", "index"],
     args: ["call", "amounts", "window_ms", "book_ms", "lease_ms", "account_limits", "pool_limits"],

@@ -20,7 +20,10 @@ const PASSING_FAULT =
 /** The slot is elsewhere: it is asked there at once. */
 const REDIRECTION = /^(MOVED|ASK)\b/;
 
+/** For what nobody tells a duplicate of. */
 const DUPLICATE_REFRESH_MS = 60_000;
+/** Of a single client; one that is on its way must be left alone: it would end. */
+const IS_CONNECTED = /^(connect|ready)$/;
 
 const OWN_REJECT = Symbol("reject");
 type Met = Command & { [OWN_REJECT]?: Command["reject"] };
@@ -85,18 +88,45 @@ function isOfTransaction(command: Command): boolean {
 
 /**
  * The methods are generic in how replies are mapped, which a duplicate keeps. BullMQ ends a blocking read that is late by
- * itself, so that duplicates need not ask all the time who the primary is.
+ * itself, but not what it asks before the first one. There are many duplicates, so none asks all the time who the primary
+ * is: each is told by the client that it was made from.
  */
 function keepSteady(client: Redis | Cluster): void {
   if (isCluster(client)) {
     const duplicate = client.duplicate.bind(client);
+    const duplicates = new Set<Cluster>();
     client.duplicate = ((nodes, options) =>
-      steady(
-        duplicate(nodes, { ...options, slotsRefreshInterval: DUPLICATE_REFRESH_MS }),
+      known(
+        duplicates,
+        steady(duplicate(nodes, { ...options, slotsRefreshInterval: DUPLICATE_REFRESH_MS })),
       )) as Cluster["duplicate"];
+    client.on("refresh", () => {
+      const primaries = primariesOf(client);
+      for (const other of duplicates) if (primariesOf(other) !== primaries) other.refreshSlotsCache();
+    });
     return;
   }
   const duplicate = client.duplicate.bind(client);
+  const duplicates = new Set<Redis>();
   client.duplicate = ((options) =>
-    steady(duplicate({ ...options, failoverDetector: false }))) as Redis["duplicate"];
+    known(duplicates, steady(duplicate({ ...options, failoverDetector: false })))) as Redis["duplicate"];
+  if (client.options.failoverDetector !== true) return;
+  // A primary that hangs keeps its connections: those of the duplicates end when the client has come to another one.
+  client.on("ready", () => {
+    for (const other of duplicates) if (IS_CONNECTED.test(other.status)) other.disconnect(true);
+  });
+}
+
+/** Keeps a duplicate in the set as long as it is open; BullMQ may open one again that has ended. */
+function known<Client extends Redis | Cluster>(open: Set<Client>, client: Client): Client {
+  open.add(client);
+  client.on("connect", () => open.add(client));
+  client.on("end", () => open.delete(client));
+  return client;
+}
+
+/** Who they are to the client, as one text. Before it has asked anybody, all that it was told of are. */
+function primariesOf(cluster: Cluster): string {
+  const places = cluster.nodes("master").map(({ options: { host, port } }) => `${host}:${port}`);
+  return places.sort().join();
 }

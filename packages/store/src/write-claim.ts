@@ -88,7 +88,13 @@ export type Outcome =
       readonly failure?: { readonly code: string; readonly message: string };
     }
   /** `detail` says in a sentence what for. */
-  | { readonly kind: "wait"; readonly reason: WaitReason; readonly detail?: string | undefined }
+  | {
+      readonly kind: "wait";
+      readonly reason: WaitReason;
+      readonly detail?: string | undefined;
+      /** The budget that it waits for is the batch's: the run is queued instead when that was raised meanwhile. */
+      readonly ofBatch?: boolean | undefined;
+    }
   | { readonly kind: "succeeded" }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
@@ -151,7 +157,7 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
 }
 
 function reasonOf(outcome: Outcome): string {
-  if (outcome.kind === "wait") return outcome.reason;
+  if (outcome.kind === "wait") return outcome.ofBatch === true ? "batch_budget" : outcome.reason;
   return outcome.kind === "handoff" && outcome.failed === true ? "failed" : "";
 }
 

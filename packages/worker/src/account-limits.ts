@@ -5,6 +5,7 @@
  * - An account of which no limit is configured or known costs nothing: it is asked about once a window.
  * - A call for which there is room soon is booked and waits in its place. Otherwise the run comes back when there is room,
  *   and the pool takes no more runs until then, so that those who could only wait stay in the queue.
+ * - While the ledger does not answer, accounts that nothing configured limits go on without it; the others wait for it.
  * - Limits that the provider tells are learned; a refusal without a word on limits halves what is asked of the account.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -27,6 +28,7 @@ import {
   type ReserveReply,
 } from "@baton/store";
 import type { Logger } from "pino";
+import { answerInTime } from "./answer-in-time.ts";
 import { amountsOf, estimateCall } from "./estimate-call.ts";
 import { type LimitedAccount, type LimitedPool, LimitedPools, type SettingsOf } from "./limited-pools.ts";
 
@@ -67,8 +69,11 @@ export interface Permit {
   readonly withdraw: () => void;
 }
 
+/** `unanswered`: the ledger does not answer, and nothing configured limits the call. `lost`: it was aborted. */
+type Asked = ReserveReply | { readonly kind: "unanswered" | "lost" };
+
 interface Booking {
-  readonly reply: ReserveReply;
+  readonly reply: Asked;
   readonly askedAt: number;
 }
 
@@ -77,6 +82,8 @@ const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;
 /** How soon one looks again who waits for one of the calls at once to end elsewhere. */
 const BUSY_LOOK_MS = 100;
+/** How long an answer is waited for where the configuration limits nothing, and how long nobody asks then. */
+const ANSWER_MS = 3_000;
 
 const NOTHING: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 };
 const REQUEST_ALONE: Amounts = { ...NOTHING, requests: 1 };
@@ -96,6 +103,8 @@ export class AccountLimits {
   readonly #pools: LimitedPools;
   readonly #writing = new Set<Promise<void>>();
   #isClosing = false;
+  /** It was said that the ledger does not answer. */
+  #isUnanswered = false;
 
   constructor(options: AccountLimitsOptions) {
     this.#options = options;
@@ -117,6 +126,11 @@ export class AccountLimits {
       case "free":
         pool.freeUntil = this.#now() + this.#windowMs;
         return free;
+      case "unanswered":
+        pool.freeUntil = this.#now() + ANSWER_MS;
+        return free;
+      case "lost":
+        return { kind: "lost" };
       case "granted":
         return this.#begin(pool, call, { ms: reply.ms, at: booking.askedAt + reply.ms }, signal);
       case "busy": {
@@ -176,19 +190,23 @@ export class AccountLimits {
   async #reserve(pool: LimitedPool, call: string, amounts: Amounts, signal: AbortSignal): Promise<Booking> {
     const { account } = pool;
     let askedAt = this.#now();
-    if (account.concurrent === undefined) return { reply: await this.#ask(pool, call, amounts), askedAt };
+    if (account.concurrent === undefined) {
+      return { reply: await this.#ask(pool, call, amounts, signal), askedAt };
+    }
     const before = account.line;
     const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
-    account.line = Promise.all([before, mine]);
+    // Without its value, which would hold that of the one before it, and so on for ever.
+    account.line = Promise.all([before, mine]).then(() => undefined);
     const patience = AbortSignal.any([signal, AbortSignal.timeout(this.#bookMs)]);
     try {
-      await overOrAborted(before, patience);
+      await answerInTime(before, { signal: patience });
       while (!patience.aborted) {
-        const ended = account.ended.promise;
+        const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
+        account.wake = wake;
         askedAt = this.#now();
-        const reply = await this.#ask(pool, call, amounts);
+        const reply = await this.#ask(pool, call, amounts, signal);
         if (reply.kind !== "busy") return { reply, askedAt };
-        await overOrAborted(Promise.race([ended, delay(BUSY_LOOK_MS)]), patience);
+        await answerInTime(woken, { signal: patience, withinMs: BUSY_LOOK_MS });
       }
       return { reply: { kind: "busy" }, askedAt };
     } finally {
@@ -196,20 +214,45 @@ export class AccountLimits {
     }
   }
 
-  #ask(pool: LimitedPool, call: string | undefined, amounts: Amounts): Promise<ReserveReply> {
+  /** Waits for the ledger's answer, but where nothing configured limits the pool no longer than a moment. */
+  async #ask(
+    pool: LimitedPool,
+    call: string | undefined,
+    amounts: Amounts,
+    signal?: AbortSignal,
+  ): Promise<Asked> {
+    const { ledger, log } = this.#options;
     const { account, model } = pool;
-    return this.#options.ledger.reserve({
+    const windowMs = this.#windowMs;
+    const asking = ledger.reserve({
       account: account.name,
       model,
       call,
       amounts,
-      windowMs: this.#windowMs,
+      windowMs,
       bookMs: this.#bookMs,
       leaseMs: LEASE_MS,
       accountLimits: account.dimensions,
       concurrent: account.concurrent,
       poolLimits: this.#pools.limitsOf(pool),
     });
+    const withinMs = this.#pools.isLimited(pool) ? undefined : ANSWER_MS;
+    const result = await answerInTime(asking, { signal, withinMs });
+    if (result.kind === "answered") {
+      this.#isUnanswered = false;
+      return result.answer;
+    }
+    if (call !== undefined) {
+      // What is booked after all is given back.
+      const settle = { account: account.name, model, call, amounts: NOTHING, windowMs };
+      this.#write(async () => {
+        if ((await asking).kind === "granted") await ledger.settle(settle);
+      });
+    }
+    if (result.kind === "aborted") return { kind: "lost" };
+    if (!this.#isUnanswered) log.warn("provider limits do not answer; only what is configured is waited for");
+    this.#isUnanswered = true;
+    return { kind: "unanswered" };
   }
 
   #permit(pool: LimitedPool, call: string | undefined): Permit {
@@ -255,8 +298,8 @@ export class AccountLimits {
       const { ledger } = this.#options;
       await ledger.settle({ account: account.name, model, call, amounts, windowMs: this.#windowMs });
       if (account.concurrent === undefined) return;
-      account.ended.resolve();
-      account.ended = Promise.withResolvers();
+      account.wake?.();
+      if (this.#isClosing) return;
       for (const pool of this.#pools.ofAccount(account)) if (pool.rest !== undefined) this.#lookIn(pool, 0);
     });
   }
@@ -305,7 +348,7 @@ export class AccountLimits {
     let ms = 2 * this.#bookMs;
     try {
       const reply = await this.#ask(pool, undefined, pool.asked ?? REQUEST_ALONE);
-      if (reply.kind === "granted" || reply.kind === "free") ms = 0;
+      if (reply.kind === "granted" || reply.kind === "free" || reply.kind === "unanswered") ms = 0;
       if (reply.kind === "wait") ms = Math.max(reply.ms, this.#bookMs + 1);
     } finally {
       if (ms > 0) {
@@ -346,17 +389,4 @@ export class AccountLimits {
 /** Whether tokens may have been spent on a call that failed. */
 function isUnknownCost({ code }: BatonError, hasOutput: boolean): boolean {
   return hasOutput || code === "provider_timeout" || code === "provider_protocol";
-}
-
-/** Resolves when the work is over, or the signal aborts. */
-async function overOrAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  const stop = (): void => resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

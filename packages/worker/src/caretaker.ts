@@ -19,7 +19,7 @@ import { Housekeeper } from "./housekeeper.ts";
 export interface CaretakerOptions {
   readonly ledger: Ledger;
   readonly queues: PoolQueues;
-  readonly hub: Pick<EventHub, "subscribeControl">;
+  readonly hub: Pick<EventHub, "subscribeAdmission">;
   readonly ids: IdSource;
   /** Who would lead: an id that no other process has, and where it runs. */
   readonly identity: { readonly id: string; readonly host: string };

@@ -102,6 +102,17 @@ describe("a spent budget", () => {
   });
 });
 
+test("a spent budget of the batch is told apart from one of the run's own, which raising the batch's does not lift", () => {
+  const items = log(reply([call("a")], { tokens: 99 }), result("a"));
+  const batch = { id: "b", spent: true, inUsd: false };
+  expect(decideOn(items, { batch })).toMatchObject({ reason: "budget", ofBatch: true });
+  const own = decideOn(items, { batch, spec: specOf({ budget: { tokens: 10 } }) });
+  expect(own).toMatchObject({ reason: "budget" });
+  expect(own).not.toHaveProperty("ofBatch");
+  const unpriced = { batch: { ...batch, spent: false, inUsd: true }, isPriced: () => false };
+  expect(decideOn(items, unpriced)).not.toHaveProperty("ofBatch");
+});
+
 describe("a reply that another model may do better", () => {
   const spec = specOf({ fallback: { models: [claude], on_refusal: true } });
   const refused = reply(["no"], { stopReason: "refusal" });

@@ -65,7 +65,7 @@ export type Step =
       readonly losers: readonly ToolCallPart[];
     }
   | { readonly kind: "wait"; readonly reason: "client_tools" | "paused" }
-  | { readonly kind: "wait"; readonly reason: "budget"; readonly detail: string }
+  | { readonly kind: "wait"; readonly reason: "budget"; readonly detail: string; readonly ofBatch?: true }
   | { readonly kind: "wait"; readonly reason: "approval"; readonly calls: readonly ToolCallPart[] }
   | { readonly kind: "succeed"; readonly notice: string | undefined }
   | { readonly kind: "fail"; readonly code: string; readonly message: string };
@@ -144,7 +144,10 @@ function nextCall(view: View): Step {
     );
   }
   const spent = overBudget(view);
-  if (spent !== undefined) return { kind: "wait", reason: "budget", detail: spent };
+  if (spent !== undefined) {
+    const ofBatch = view.batch?.spent === true && overBudget({ ...view, batch: undefined }) === undefined;
+    return { kind: "wait", reason: "budget", detail: spent, ...(ofBatch ? { ofBatch } : {}) };
+  }
   return { kind: "call_model" };
 }
 

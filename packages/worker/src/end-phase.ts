@@ -40,7 +40,7 @@ function wait(step: WaitStep): PhaseEnd {
       return { outcome: { kind: "wait", reason: step.reason }, items: [], events: [] };
     case "budget":
       return {
-        outcome: { kind: "wait", reason: "budget", detail: step.detail },
+        outcome: { kind: "wait", reason: "budget", detail: step.detail, ofBatch: step.ofBatch },
         items: [],
         events: [{ type: "notice", code: "budget", message: step.detail }],
       };

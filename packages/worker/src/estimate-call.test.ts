@@ -50,6 +50,14 @@ describe("the prompt", () => {
     expect(estimateCall(requestOf(items), 0)).toMatchObject({ tokens: 1_060, inputTokens: 160 });
   });
 
+  test("is never less than nothing, whatever a provider says of its cache", () => {
+    const usage = { inputTokens: 10, cachedInputTokens: 600, cacheWriteTokens: 300, outputTokens: 5 };
+    expect(estimateCall(requestOf([user("go"), reply(usage)]), 0)).toMatchObject({
+      tokens: 15,
+      inputTokens: 0,
+    });
+  });
+
   test("counts calls, results and files", () => {
     const parts: Item["parts"] = [
       {

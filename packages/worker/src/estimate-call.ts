@@ -22,7 +22,12 @@ export function estimateCall(
   const unknown = Math.min(most ?? OUTPUT_TOKENS, OUTPUT_TOKENS_MAX);
   const outputTokens = Math.min(Math.ceil(output ?? unknown), most ?? Number.POSITIVE_INFINITY);
   const { total, cached } = estimatePrompt(request);
-  return { requests: 1, tokens: total + outputTokens, inputTokens: total - cached, outputTokens };
+  return {
+    requests: 1,
+    tokens: total + outputTokens,
+    inputTokens: Math.max(0, total - cached),
+    outputTokens,
+  };
 }
 
 /** What a call took. What was read from a cache counts among the tokens, not among the input tokens. */

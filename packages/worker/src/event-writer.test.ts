@@ -12,13 +12,13 @@ afterEach(() => {
 });
 
 let count = 0;
-function claimOf(): Claim {
+function claimOf(shard = 0): Claim {
   count += 1;
   // The count in base 64, so that no two claims are alike.
   const random = (size: number) =>
     Uint8Array.from({ length: size }, (_, place) => Math.floor(count / 64 ** place));
   const source = { now: () => count, random };
-  return { runId: newRunId(0, source), pool: gpt, ticket: 1, epoch: count, claimId: newClaimId(source) };
+  return { runId: newRunId(shard, source), pool: gpt, ticket: 1, epoch: count, claimId: newClaimId(source) };
 }
 
 const at = { epoch: 1, phase: 0 };
@@ -144,6 +144,17 @@ test("a call that fails is told, and later events go out", async () => {
   await vi.advanceTimersByTimeAsync(60);
   expect(errors).toEqual([new Error("away")]);
   expect(calls).toHaveLength(2);
+});
+
+test("those of a shard that does not answer hold up no other's", async () => {
+  const { writer, calls } = open({ held: true });
+  const [away, other] = [claimOf(0), claimOf(1)];
+  writer.push(away, text("a"));
+  await vi.advanceTimersByTimeAsync(60);
+  writer.push(other, text("x"));
+  await vi.advanceTimersByTimeAsync(60);
+  expect(calls).toHaveLength(2);
+  expect(calls[1]?.batch).toMatchObject([{ claim: other, events: [text("x")] }]);
 });
 
 test("closing writes what is pending behind what is under way, and leaves no timer", async () => {

@@ -2,8 +2,9 @@
  * Events that are only for watchers, of all runs of this process, written in one script call a tick. The tick
  * grows with the number of runs that stream, so that many streams do not cost more calls. What is pending for a
  * run goes out before its next ledger write, so that a reply's text never follows the reply.
+ * Each shard has its own calls: while one is away, the events of the others go on.
  */
-import type { RunEvent } from "@baton/core";
+import { type RunEvent, shardOf } from "@baton/core";
 import type { Claim, ClaimEvents, Ledger } from "@baton/store";
 
 const TICK_MS_MIN = 50;
@@ -22,6 +23,36 @@ interface Pending {
 }
 
 export class EventWriter {
+  readonly #shards = new Map<number, ShardEvents>();
+  readonly #open: () => ShardEvents;
+
+  constructor(ledger: Pick<Ledger, "publish">, onError: (error: unknown) => void) {
+    this.#open = () => new ShardEvents(ledger, onError);
+  }
+
+  push(claim: Claim, event: RunEvent): void {
+    this.#of(claim).push(claim, event);
+  }
+
+  /** Takes what is pending for a claim, to be written along with the ledger write that follows it. */
+  take(claim: Claim): readonly RunEvent[] {
+    return this.#of(claim).take(claim);
+  }
+
+  /** Writes all that is pending and waits for it. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#shards.values()].map((shard) => shard.close()));
+  }
+
+  #of({ runId }: Claim): ShardEvents {
+    const shard = shardOf(runId);
+    const events = this.#shards.get(shard) ?? this.#open();
+    this.#shards.set(shard, events);
+    return events;
+  }
+}
+
+class ShardEvents {
   readonly #ledger: Pick<Ledger, "publish">;
   readonly #onError: (error: unknown) => void;
   readonly #pending = new Map<string, Pending>();
@@ -50,14 +81,12 @@ export class EventWriter {
     else this.#schedule();
   }
 
-  /** Takes what is pending for a claim, to be written along with the ledger write that follows it. */
   take(claim: Claim): readonly RunEvent[] {
     const pending = this.#pending.get(claim.claimId);
     this.#pending.delete(claim.claimId);
     return pending?.events ?? [];
   }
 
-  /** Writes all that is pending and waits for it. */
   async close(): Promise<void> {
     await this.#flushing;
     this.#flush();

@@ -1,9 +1,11 @@
 import { modelIdSchema, modelsOf, newBatchRunId, parseRunSpec } from "@baton/core";
+import { EventHub, openBlockingConnection } from "@baton/store";
 import { expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { scriptedModels, text } from "../../../test/support/scripted-model.ts";
 import { until } from "../../../test/support/until.ts";
 import { openRig, type Rig, systemIds } from "../../../test/support/worker-rig.ts";
+import { keepFeeding } from "./feeding.ts";
 
 const redis = useRedis();
 const ALPHA = modelIdSchema.parse("sim/alpha");
@@ -58,4 +60,42 @@ test("another worker feeds when the one that led is gone", async () => {
   await first.stop(1_000);
   await until(async () => (await rig.ledger.countBatch("b")).succeeded === 50, { what: "the rest" });
   expect(models.calls).toHaveLength(50);
+});
+
+test("a shard that does not answer, or fails, holds up the feeding of no other, and its passes never overlap", async () => {
+  const hub = new EventHub(openBlockingConnection({ url: redis.url, onError: () => undefined }), 3);
+  const stopping = new AbortController();
+  const passes = [0, 0, 0];
+  const errors: unknown[] = [];
+  const away = Promise.withResolvers<never>();
+  const feeder = (
+    shard: number,
+    report: () => Promise<{ fed: number; waiting: number; pauseMs: number }>,
+  ) => ({
+    pass: () => {
+      passes[shard] = (passes[shard] ?? 0) + 1;
+      return report();
+    },
+  });
+  const done = keepFeeding(
+    {
+      feeders: [
+        feeder(0, () => away.promise),
+        feeder(1, async () => ({ fed: 0, waiting: 1, pauseMs: 5 })),
+        feeder(2, () => Promise.reject(new Error("no"))),
+      ],
+      leads: () => true,
+      hub,
+      now: systemIds.now,
+      onError: (error) => errors.push(error),
+    },
+    stopping.signal,
+  );
+  await until(() => (passes[1] ?? 0) > 20, { what: "passes of the shard that answers" });
+  expect(passes[0]).toBe(1);
+  expect(errors.length).toBeLessThanOrEqual(2);
+  stopping.abort();
+  away.reject(new Error("the test is over"));
+  await done;
+  await hub.close();
 });

@@ -10,7 +10,7 @@ export interface FeedingOptions {
   readonly feeders: readonly Pick<Feeder, "pass">[];
   /** Whether this process leads for the shard now. */
   readonly leads: (shard: number) => boolean;
-  readonly hub: Pick<EventHub, "subscribeControl">;
+  readonly hub: Pick<EventHub, "subscribeAdmission">;
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
@@ -18,23 +18,28 @@ export interface FeedingOptions {
 const FOLLOWER_PAUSE_MS = 1_000;
 const FAILED_PAUSE_MS = 1_000;
 
-/** Returns when `signal` aborts. */
+/** Returns when `signal` aborts. Each shard has a loop of its own: one that is away holds up no other. */
 export async function keepFeeding(options: FeedingOptions, signal: AbortSignal): Promise<void> {
-  await using subscription = await options.hub.subscribeControl();
-  while (!signal.aborted) {
-    const pauseMs = await feedOnce(options);
-    if (pauseMs > 0) await subscription.wait(AbortSignal.any([signal, AbortSignal.timeout(pauseMs)]));
-  }
+  await Promise.all(options.feeders.map((feeder, shard) => keepFeedingShard(feeder, shard, options, signal)));
 }
 
-async function feedOnce({ feeders, leads, now, onError }: FeedingOptions): Promise<number> {
-  try {
-    const led = feeders.filter((_, shard) => leads(shard));
-    const reports = await Promise.all(led.map((feeder) => feeder.pass(now())));
-    return Math.min(FOLLOWER_PAUSE_MS, ...reports.map((report) => report.pauseMs));
-  } catch (error) {
-    onError(error);
-    return FAILED_PAUSE_MS;
+/** Waits for each pass before the next one: passes of one feeder never overlap. */
+async function keepFeedingShard(
+  feeder: Pick<Feeder, "pass">,
+  shard: number,
+  { leads, hub, now, onError }: FeedingOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await using subscription = await hub.subscribeAdmission();
+  while (!signal.aborted) {
+    let pauseMs = FOLLOWER_PAUSE_MS;
+    try {
+      if (leads(shard)) pauseMs = Math.min(pauseMs, (await feeder.pass(now())).pauseMs);
+    } catch (error) {
+      onError(error);
+      pauseMs = FAILED_PAUSE_MS;
+    }
+    if (pauseMs > 0) await subscription.wait(AbortSignal.any([signal, AbortSignal.timeout(pauseMs)]));
   }
 }
 

@@ -5,7 +5,7 @@
  * - No phase is worked on without a place. What is fetched without one, or when no more may be taken, goes back to the
  *   front of its queue at once and wakes another process.
  * - Waiting for the next job holds no place.
- * - Whoever ends a phase takes the next job of the queue in the same call, unless it is another pool's turn.
+ * - Whoever ends a phase takes the next job of the queue in the same call, unless it is another one's turn.
  * - Stalled jobs are looked for always: also when the process is full, or the pool is held.
  * - What fails is told and tried again after a pause; the loop ends by `close` alone.
  */
@@ -84,6 +84,7 @@ export class Fetcher {
 
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
+    if (this.#stopping.signal.aborted) return;
     await this.#worker.startStalledCheckTimer();
     this.#loop = this.#run();
   }
@@ -195,7 +196,7 @@ export class Fetcher {
         await Promise.race(underWay);
         continue;
       }
-      if (!isTaken && !(await places.take(pool, signal))) break;
+      if (!isTaken && !(await places.take(pool, signal, this))) break;
       const fetching = this.#fetchOne()
         .then(
           (isFound) => {
@@ -276,7 +277,7 @@ export class Fetcher {
       await job.moveToDelayed(now() + verdict.ms, token);
       return undefined;
     }
-    const isGoingOn = this.#isTaking && places.mayGoOn(pool);
+    const isGoingOn = this.#isTaking && places.mayGoOn(pool, this);
     // BullMQ types the next job's data as any: it is the job's JSON and its id, if there is one.
     const next = (await job.moveToCompleted(undefined, token, isGoingOn)) as
       | readonly [Parameters<typeof Job.fromJSON>[1] | null, string]

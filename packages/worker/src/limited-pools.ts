@@ -21,8 +21,8 @@ export interface LimitedAccount {
   readonly calls: Set<string>;
   /** Resolves when nobody in this process waits any more for one of the calls at once. */
   line: Promise<unknown>;
-  /** Resolves when a call of this process ends. */
-  ended: PromiseWithResolvers<void>;
+  /** Called when a call of this process ends: wakes the first of the line. */
+  wake: (() => void) | undefined;
   renewing: NodeJS.Timeout | undefined;
 }
 
@@ -124,7 +124,7 @@ export class LimitedPools {
       concurrent: limits.concurrent,
       calls: new Set(),
       line: Promise.resolve(),
-      ended: Promise.withResolvers(),
+      wake: undefined,
       renewing: undefined,
     };
     this.#accounts.set(name, account);

@@ -5,6 +5,7 @@
  * Stopping: no new jobs, then the phases at work may end until the deadline; what is left is aborted and handed
  * back to the queue, where another worker goes on from the last written item.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type AdapterLookup,
   type Config,
@@ -61,6 +62,8 @@ export interface ModelWorkerOptions {
 }
 
 const HOLD_LOOK_MS_MAX = 60_000;
+/** Stopping, what waits for Redis is waited for so long: a shard may be away. Others take over what is left undone. */
+const LAST_WORD_MS = 3_000;
 
 export class ModelWorker {
   readonly #options: ModelWorkerOptions;
@@ -195,17 +198,26 @@ export class ModelWorker {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#holdEnd);
-    await Promise.all([this.#looking, this.#listening, this.#caretaker.stop()]);
     this.#pools.stopTaking();
     const timer = setTimeout(() => this.#claims.handBack(), deadlineMs);
+    const chores = Promise.all([this.#looking, this.#listening, this.#caretaker.stop()]);
+    await this.#orLeave("its chores", chores);
     await this.#pools.close();
     clearTimeout(timer);
-    await this.#claims.stop();
-    await this.#limits.close();
-    await this.#events.close();
-    await this.#caretaker.release();
-    await removeWorker(this.#options.ledger.redis, this.#options.identity.workerId);
+    await this.#orLeave("the last beat", this.#claims.stop());
+    await this.#orLeave("its counts and events", Promise.all([this.#limits.close(), this.#events.close()]));
+    const { ledger, identity } = this.#options;
+    const farewell = Promise.all([this.#caretaker.release(), removeWorker(ledger.redis, identity.workerId)]);
+    await this.#orLeave("its farewell", farewell);
     await this.#queues.close();
+  }
+
+  /** Waits for the work, but not for ever. */
+  async #orLeave(what: string, work: Promise<unknown>): Promise<void> {
+    const waited = new AbortController();
+    const left = delay(LAST_WORD_MS, true, { signal: waited.signal }).catch(() => false);
+    const isLeft = await Promise.race([work.then(() => false), left]).finally(() => waited.abort());
+    if (isLeft) this.#options.log.warn({ what }, "Redis does not answer; stopping without it");
   }
 
   /** Beats at once when a run that may be held here was cancelled or is to pause, or when a pool is held. */

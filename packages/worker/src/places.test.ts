@@ -78,6 +78,24 @@ test("one goes on in its place until it is another pool's turn; then the other g
   expect(places.mayGoOn(claude)).toBe(false);
 });
 
+test("those who wait for one pool have its turns in turn: one gives its place up to another of them", async () => {
+  const places = new Places(1);
+  places.tryTake(gpt);
+  const order: string[] = [];
+  const wait = (who: string) => places.take(gpt, never, who).then(() => order.push(who));
+  void wait("one");
+  void wait("other");
+  // The first of them is its own; then the other's turn comes.
+  expect([places.mayGoOn(gpt, "one"), places.mayGoOn(gpt, "one")]).toEqual([true, false]);
+  places.give(gpt);
+  await settle();
+  expect(order).toEqual(["other"]);
+  expect([places.mayGoOn(gpt, "other")]).toEqual([false]);
+  places.give(gpt);
+  await settle();
+  expect(places.mayGoOn(gpt, "one")).toBe(true);
+});
+
 test("one goes on past a pool that waits and may not have more, and not past its own cap", () => {
   const places = new Places(2);
   places.cap(claude, 1);

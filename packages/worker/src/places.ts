@@ -4,11 +4,13 @@
  *
  * - Never more places are taken than there are, and never more by a pool than its cap.
  * - A place that nobody waits for is free for any pool: a pool without work takes none.
- * - A freed place is offered to the pools that wait, in turn: each gets one before one of them gets its second.
+ * - A freed place is offered to the pools that wait, in turn: each gets one before one of them gets its second. Those who
+ *   wait for one pool, a fetcher for each shard, have the turns of their pool in turn, too.
  */
 import type { ModelId } from "@baton/core";
 
 interface Waiter {
+  readonly who: unknown;
   readonly resolve: (isTaken: boolean) => void;
 }
 
@@ -52,13 +54,14 @@ export class Places {
     return true;
   }
 
-  /** Waits for a place and takes it; false when `signal` aborted before. */
-  take(pool: ModelId, signal: AbortSignal): Promise<boolean> {
+  /** Waits for a place and takes it; false when `signal` aborted before. `who` tells those apart who wait for one pool. */
+  take(pool: ModelId, signal: AbortSignal, who: unknown = pool): Promise<boolean> {
     if (signal.aborted) return Promise.resolve(false);
     if (this.tryTake(pool)) return Promise.resolve(true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const leave = (): void => this.#leave(pool, waiter);
     const waiter: Waiter = {
+      who,
       resolve(isTaken) {
         signal.removeEventListener("abort", leave);
         resolve(isTaken);
@@ -83,12 +86,15 @@ export class Places {
 
   /**
    * Whether one who is about to give a place back may use it for the next phase of the same pool: yes, unless it is the
-   * turn of another pool, or the pool has more than its cap by now. A yes uses up a turn of the pool.
+   * turn of another pool or of another one of this pool, or the pool has more than its cap by now. A yes uses up a turn.
    */
-  mayGoOn(pool: ModelId): boolean {
+  mayGoOn(pool: ModelId, who: unknown = pool): boolean {
     if (this.takenBy(pool) > this.#capOf(pool)) return false;
     const next = this.#nextPool(pool);
-    if (next !== undefined && next !== pool) return false;
+    if (next === undefined) return true;
+    const waiters = this.#waiting.get(next);
+    if (next !== pool || waiters === undefined || waiters[0]?.who !== who) return false;
+    waiters.push(...waiters.splice(0, 1));
     this.#moveToEnd(pool);
     return true;
   }

@@ -33,6 +33,7 @@ export class PoolWorker {
   readonly #fetchers: readonly Fetcher[];
   readonly #ended = new MinuteCount();
   #looking: NodeJS.Timeout | undefined;
+  #isStopping = false;
 
   constructor({ pool, connection, places, shards, deps }: PoolWorkerOptions) {
     this.pool = pool;
@@ -68,12 +69,14 @@ export class PoolWorker {
   /** Looks for jobs now, and then every now and then if the pool is bounded as a whole. */
   look(isBounded: boolean): void {
     clearInterval(this.#looking);
+    if (this.#isStopping) return;
     this.#lookNow();
     if (isBounded) this.#looking = setInterval(() => this.#lookNow(), LOOK_MS);
   }
 
   /** Takes no more jobs; those at work go on. */
   stopTaking(): void {
+    this.#isStopping = true;
     clearInterval(this.#looking);
     for (const fetcher of this.#fetchers) fetcher.stopTaking();
   }

@@ -56,7 +56,14 @@ export class ServedPools {
     const served: Served = { worker };
     this.#served.set(pool, served);
     this.#follow(pool, served);
-    await worker.start();
+    try {
+      await worker.start();
+    } catch (error) {
+      // It is not served, so that whoever looks for pools tries again.
+      this.#served.delete(pool);
+      await worker.close().catch(() => undefined);
+      throw error;
+    }
     deps.log.info({ pool, places: this.#placesOf(pool) ?? this.#places.size }, "serving");
   }
 

@@ -2,7 +2,7 @@ import type { Outcome } from "@baton/store";
 import { expect, test } from "vitest";
 import { PoolHolds } from "./pool-holds.ts";
 import { gpt } from "./testing/log.ts";
-import { waitForPool } from "./wait-for-pool.ts";
+import { comeBack, waitForPool } from "./wait-for-pool.ts";
 
 const TRIES = { failures: 2, rateLimits: 1 };
 
@@ -63,4 +63,25 @@ test("an abort ends the wait at once", async () => {
   abort.abort();
   expect(await waiting).toBe("lost");
   expect(outcomes).toEqual([]);
+});
+
+test("a run for which the account has no room comes back then, says what it waits for, and uses up no attempt", async () => {
+  const ended: unknown[] = [];
+  const session = {
+    tries: TRIES,
+    end: async (...how: unknown[]) => {
+      ended.push(how);
+      return { kind: "ended" as const, entry: undefined };
+    },
+  };
+  const limit = "openai: tokens a minute";
+  expect(await comeBack(session, { kind: "later", ms: 4_200, limit })).toBe("held");
+  const message = "waits for the limit of openai: tokens a minute: about 5 s";
+  expect(ended).toEqual([
+    [
+      { kind: "requeue", delayMs: 4_200, tries: TRIES },
+      [],
+      [{ type: "notice", code: "provider_limit", message }],
+    ],
+  ]);
 });

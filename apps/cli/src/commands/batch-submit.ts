@@ -19,7 +19,7 @@ import { EXIT, type ExitCode } from "../exit-code.ts";
 import { keepMemoryFlat } from "../flat-memory.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { StatusLine } from "../status-line.ts";
-import { count } from "../terminal.ts";
+import { clean, count } from "../terminal.ts";
 
 /** What the steps share. */
 interface Submitting {
@@ -35,11 +35,12 @@ export async function submit(path: string, flags: BatchFlags): Promise<ExitCode>
   const { reading, opening } = await readBatchFlags(path, flags);
   using interrupt = listenForInterrupt();
   const { signal } = interrupt;
+  let isSending = false;
   try {
     await using source = await openBatchSource(path, signal);
     await using context = await openCommand({ quiet: flags.json === true });
     const models = await checkModels(context);
-    using report = new BatchReport(context.terminal, flags);
+    using report = await BatchReport.open(context.terminal, flags, source);
     const all = { context, source, reading: { ...reading, check: models.check }, report, signal };
     const checked = await check(all);
     const id = flags.id ?? batchIdOf(checked.sha256, reading);
@@ -48,11 +49,14 @@ export async function submit(path: string, flags: BatchFlags): Promise<ExitCode>
       report.checked(id, checked);
       return EXIT.done;
     }
+    isSending = true;
     const submission = await send(all, id, checked, opening);
     report.submitted(submission, checked, models.unserved());
+    const { runAt } = await context.store.producer.batch(id);
+    if (opening.runAt !== undefined && opening.runAt !== runAt) report.otherStart(runAt);
     return submission.isWhole && submission.conflicts === 0 ? EXIT.done : EXIT.runFailed;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (isSending || !signal.aborted || error !== signal.reason) throw error;
     process.stderr.write("baton: interrupted before anything was submitted\n");
     return EXIT.runFailed;
   }
@@ -62,7 +66,7 @@ async function check({ source, reading, report, signal }: Submitting): Promise<B
   using line = new StatusLine();
   const onProgress = (bytes: number): void => {
     const share = source.bytes === 0 ? 100 : (100 * bytes) / source.bytes;
-    line.update(() => `checking ${source.name}: ${share.toFixed(0)} %`);
+    line.update(() => `checking ${clean(source.name)}: ${share.toFixed(0)} %`);
   };
   const onBad = report.badLine.bind(report, line);
   return await checkBatch(source.read(), { ...reading, onBad, onProgress }, signal);

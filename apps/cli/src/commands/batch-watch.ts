@@ -39,7 +39,8 @@ export async function watch(id: string, flags: WatchFlags): Promise<ExitCode> {
   }
   line.keep();
   if (last === undefined || !last.isOver) {
-    context.terminal.err(`The batch goes on without you: baton batch watch ${id}\n`);
+    if (!output.closed.aborted)
+      context.terminal.err(`The batch goes on without you: baton batch watch ${id}\n`);
     return EXIT.done;
   }
   if (flags.json !== true) await sumUp(context, last, isDrawn);

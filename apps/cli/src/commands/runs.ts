@@ -1,6 +1,6 @@
 /** `baton runs …`, what looks at runs: list, show, watch. */
 import { BatonError, RUN_STATUSES, type Run, type RunStatus, type ToolCallPart, textOf } from "@baton/core";
-import { isServing, listWorkers } from "@baton/store";
+import { isServing, listWorkers, newestFirst } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { clean, duration, shorten, table } from "../terminal.ts";
@@ -60,7 +60,7 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
     table([
       ["phase", "model", "status", "attempts", "turns", "tokens in/out", "USD", "time"],
       ...run.phases.map((phase) => [
-        phase.name ?? String(phase.seq),
+        clean(phase.name ?? "") || String(phase.seq),
         context.labelOf(phase.model),
         phase.status,
         String(phase.attempts),
@@ -78,7 +78,8 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
       const who = item.origin?.model ?? item.role;
       if (part.type === "tool_call")
         out(`${place}${who}: ⚙ ${clean(part.name)} ${shorten(argumentsOf(part), 100)}\n`);
-      if (part.type === "handoff") out(`${place}${part.from} → ${part.to}: ${shorten(part.reason, 100)}\n`);
+      if (part.type === "handoff")
+        out(`${place}${clean(`${part.from} → ${part.to}`)}: ${shorten(part.reason, 100)}\n`);
       if (part.type === "record") out(`${place}${part.act}: ${shorten(JSON.stringify(part.detail), 120)}\n`);
     }
     if (textOf(item) !== "") out(`${place}${item.origin?.model ?? item.role}: ${clean(textOf(item))}\n`);
@@ -106,8 +107,7 @@ async function newestRuns(
 ): Promise<readonly Run[]> {
   const { ledger } = context.store;
   const ids = await Promise.all(statuses.map((status) => ledger.list(status, { limit, batch })));
-  // A ULID begins with the time: the ids in reverse order are the runs, newest first.
-  const newest = ids.flat().sort().reverse().slice(0, limit);
+  const newest = ids.flat().sort(newestFirst).slice(0, limit);
   const found = await Promise.all(newest.map((id) => ledger.read(id)));
   return found.flatMap((one) => (one === undefined ? [] : [one.run]));
 }

@@ -21,7 +21,7 @@ export function defineFleetGauges(registry: Registry): FleetGauges {
       if (fleet.passAgeMs !== undefined) gauges.passAge.set({}, fleet.passAgeMs / 1_000);
       for (const [pool, { load, admission, workers, places, held }] of fleet.pools) {
         const { oldestWaitMs, ...states } = load;
-        const all = { ...states, admission };
+        const all = { ...states, ...admission };
         for (const [state, count] of Object.entries(all)) gauges.backlog.set({ pool, state }, count);
         gauges.oldestWait.set({ pool }, oldestWaitMs / 1_000);
         gauges.poolWorkers.set({ pool }, workers);
@@ -56,7 +56,7 @@ function define(registry: Registry) {
     storeUp: gauge("baton_store_up", "Whether Redis answered this scrape: 1 or 0.", []),
     backlog: gauge(
       "baton_backlog_runs",
-      "Queue entries by pool (due: delayed ones whose time has come), and admission: runs of batches that wait for one.",
+      "Queue entries by pool (due: delayed ones whose time has come), and runs of batches: admission (they wait for an entry), later (their run_at has not come).",
       ["pool", "state"],
     ),
     oldestWait: gauge(

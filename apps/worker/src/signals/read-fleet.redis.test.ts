@@ -1,4 +1,4 @@
-import { modelIdSchema, parseConfig } from "@baton/core";
+import { modelIdSchema, parseConfig, runSpecSchema } from "@baton/core";
 import { expect, test } from "vitest";
 import { freshRedis, useRedis } from "../../../../test/support/redis.ts";
 import { systemIds } from "../../../../test/support/worker-rig.ts";
@@ -35,6 +35,21 @@ test("ten scrapers within a second cost as much as one, and the next second is r
   const anew = await Promise.all([fleet.read(), fleet.read()]);
   expect(anew[0]).toBe(anew[1]);
   expect(anew[0]?.runs.get("queued")).toBe(2);
+});
+
+test("runs of a batch whose time has not come are told apart from those that wait for their admission", async () => {
+  await using server = await freshRedis();
+  await using store = await openStore({ url: server.url, config, ids: systemIds, onError: ignore });
+  const lines = async function* () {
+    for (const [at, runAt] of [undefined, undefined, "2999-01-01T00:00:00Z"].entries()) {
+      const spec = runSpecSchema.parse({ input: "hi", model: GPT, run_at: runAt });
+      yield { kind: "run", line: at + 1, customId: `c${at}`, spec } as const;
+    }
+  };
+  await store.producer.submitBatch(lines(), { id: "b" }, new AbortController().signal);
+  const text = await createMetrics({ store }).text();
+  expect(text).toContain('baton_backlog_runs{pool="openai/gpt",state="admission"} 2');
+  expect(text).toContain('baton_backlog_runs{pool="openai/gpt",state="later"} 1');
 });
 
 test("a Redis that is away makes no scrape wait for long: the process tells its own, and that the store is down", async () => {

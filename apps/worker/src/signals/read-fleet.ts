@@ -11,9 +11,11 @@ import {
   listPools,
   listWorkers,
   liveConcurrencyOf,
+  type PoolAdmission,
   type PoolLoad,
   readAdmission,
   readHealth,
+  readPoolAdmission,
   readPoolLoad,
   shardKeys,
   timeAt,
@@ -36,7 +38,7 @@ export interface Fleet {
 export interface PoolFacts {
   readonly load: PoolLoad;
   /** Runs of batches that wait for their admission to the queue. */
-  readonly admission: number;
+  readonly admission: PoolAdmission;
   /** Live workers that serve it, and the phases that they can have at work at once. */
   readonly workers: number;
   readonly places: number;
@@ -93,10 +95,13 @@ async function readFleet({ connection, ledger, queues }: FleetSource): Promise<F
   const pools = [...new Set([...served, ...known])].slice(0, POOLS_MAX);
   const facts = await Promise.all(
     pools.map(async (pool): Promise<[ModelId, PoolFacts]> => {
-      const load = await readPoolLoad({ redis: connection, queues }, pool, now);
+      const [load, ready] = await Promise.all([
+        readPoolLoad({ redis: connection, queues }, pool, now),
+        readPoolAdmission(connection, ledger.shards, pool, admission.get(pool) ?? 0),
+      ]);
       const facts = {
         load,
-        admission: admission.get(pool) ?? 0,
+        admission: ready,
         workers: workers.filter((worker) => isServing(worker, pool)).length,
         places: liveConcurrencyOf(pool, workers),
         held: (holds.get(pool) ?? 0) > 0,

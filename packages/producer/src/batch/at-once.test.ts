@@ -113,6 +113,41 @@ describe("mapped at once", () => {
     expect(await made).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
+  test("what is made comes out while the next value lets itself be waited for, which a caller who leaves does not", async () => {
+    const next = Promise.withResolvers<void>();
+    let isLeft = false;
+    const slow = async function* () {
+      try {
+        yield 0;
+        yield 1;
+        await next.promise;
+        yield 2;
+      } finally {
+        isLeft = true;
+      }
+    };
+    const made: number[] = [];
+    for await (const one of mapAtOnce(slow(), 6, async (number) => number)) {
+      made.push(one);
+      if (one === 1) break;
+    }
+    expect(made).toEqual([0, 1]);
+    next.resolve();
+    await until(() => isLeft, { what: "the end of the values" });
+  });
+
+  test("no more are made than the bound, while the caller is at the first", async () => {
+    let begun = 0;
+    const make = async () => {
+      begun += 1;
+      await Promise.resolve();
+    };
+    for await (const _ of mapAtOnce(numbers(50), 4, make)) {
+      expect(begun).toBeLessThanOrEqual(5);
+      break;
+    }
+  });
+
   test("one that fails ends it, and none of the others is an error that nobody heard of", async () => {
     const make = async (number: number) => {
       throw new Error(`no ${number}`);

@@ -43,21 +43,55 @@ export async function forEachAtOnce<Value>(
   if (failure !== undefined) throw failure.error;
 }
 
-/** What `make` gives for each value, in their order, though up to `atOnceMax` are made at a time. */
+/**
+ * What `make` gives for each value, in their order, though up to `atOnceMax` are made at a time. What is made comes out
+ * at once, also while the next value lets itself be waited for.
+ */
 export async function* mapAtOnce<Value, Made>(
   values: AsyncIterable<Value>,
   atOnceMax: number,
   make: (value: Value) => Promise<Made>,
 ): AsyncGenerator<Made, void, void> {
+  const source = values[Symbol.asyncIterator]();
   const underWay: Promise<Made>[] = [];
-  for await (const value of values) {
-    const made = make(value);
-    // It is awaited below, unless the caller has left or an earlier one has failed.
-    made.catch(() => undefined);
-    underWay.push(made);
-    if (underWay.length < atOnceMax) continue;
-    const first = underWay.shift();
-    if (first !== undefined) yield await first;
+  let pulled: Promise<IteratorResult<Value, unknown>> | undefined;
+  let isOver = false;
+  try {
+    while (!isOver || underWay.length > 0) {
+      if (!isOver && underWay.length < atOnceMax) pulled ??= heard(source.next());
+      const [first] = underWay;
+      const next = await firstOf(pulled, first);
+      if (next === undefined) {
+        underWay.shift();
+        if (first !== undefined) yield await first;
+        continue;
+      }
+      pulled = undefined;
+      if (next.done === true) isOver = true;
+      else underWay.push(heard(make(next.value)));
+    }
+  } finally {
+    // A value that is waited for comes when it comes: the caller who leaves does not wait for it.
+    const left = isOver ? undefined : source.return?.();
+    if (pulled === undefined) await left;
+    else left?.catch(() => undefined);
   }
-  for (const made of underWay) yield await made;
+}
+
+/** What was pulled when that is there, or undefined when the first of what is under way is. */
+function firstOf<Pulled>(
+  pulled: Promise<Pulled> | undefined,
+  first: Promise<unknown> | undefined,
+): Promise<Pulled | undefined> {
+  const made = first?.then(
+    () => undefined,
+    () => undefined,
+  );
+  return Promise.race([pulled, made].filter((one) => one !== undefined));
+}
+
+/** It is awaited later, unless the caller has left or an earlier one has failed: then its error is nobody's. */
+function heard<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
 }

@@ -93,9 +93,15 @@ export class BatchControl extends RunControl {
     return batchErrors(this.#options.ledger, id, options, signal);
   }
 
-  /** Cancels all that has not ended; tells of each run. Called again it goes on with what is left. */
-  cancelBatch(id: string, signal: AbortSignal): AsyncGenerator<Done, void, void> {
-    return this.#each(id, ["live", "waiting"], (run) => this.cancel(run), signal);
+  /**
+   * Cancels all that has not ended; tells of each run. Called again it goes on with what is left. A batch whose
+   * submission was broken off has all of its runs then, and is over.
+   */
+  async *cancelBatch(id: string, signal: AbortSignal): AsyncGenerator<Done, void, void> {
+    yield* this.#each(id, ["live", "waiting"], (run) => this.cancel(run), signal);
+    if (signal.aborted) return;
+    const { isOpen, total } = await this.batchStatus(id);
+    if (isOpen) await this.#options.ledger.sealBatch(id, total);
   }
 
   /** Puts the failed runs back to work, each in its last phase; tells of each. Called again it goes on with what is left. */

@@ -78,7 +78,10 @@ export function lineOf(
   return { kind: "run", line, customId, spec: parsed.data };
 }
 
-/** A default that the body answers in another form is none: phases go instead of a model, messages instead of an input. */
+/**
+ * A default that the body answers in another form is none: phases go instead of a model, messages instead of an input.
+ * Settings are merged one by one.
+ */
 export function withDefaults(
   body: Readonly<Record<string, unknown>>,
   defaults: SpecDefaults,
@@ -86,6 +89,11 @@ export function withDefaults(
   const merged: Record<string, unknown> = { ...defaults, ...body };
   if (body.phases !== undefined && body.model === undefined) delete merged.model;
   if (body.model !== undefined && body.phases === undefined) delete merged.phases;
+  if (body.messages !== undefined && body.input === undefined) delete merged.input;
+  if (body.input !== undefined && body.messages === undefined) delete merged.messages;
+  if (isObject(defaults.settings) && isObject(body.settings)) {
+    merged.settings = { ...defaults.settings, ...body.settings };
+  }
   return merged;
 }
 

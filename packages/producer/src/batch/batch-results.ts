@@ -41,7 +41,14 @@ export async function* batchResults(
   signal: AbortSignal,
 ): AsyncGenerator<RunResult, void, void> {
   const read = async ({ run, spec }: RunWithSpec) => readResult(ledger, run, spec);
-  yield* mapAtOnce(endedRuns(ledger, batch, options, signal), READ_AT_ONCE, read);
+  // Who leaves early ends the look for more, which might go on for as long as the batch.
+  const left = new AbortController();
+  const either = AbortSignal.any([signal, left.signal]);
+  try {
+    yield* mapAtOnce(endedRuns(ledger, batch, options, either), READ_AT_ONCE, read);
+  } finally {
+    left.abort();
+  }
 }
 
 /** Of the runs that failed or were cancelled. */
@@ -52,8 +59,14 @@ export async function* batchErrors(
   signal: AbortSignal,
 ): AsyncGenerator<BatchErrorLine, void, void> {
   const statuses = ["failed", "cancelled"] as const;
-  for await (const { run } of endedRuns(ledger, batch, { ...options, statuses }, signal))
-    yield errorLine(run);
+  const left = new AbortController();
+  const either = AbortSignal.any([signal, left.signal]);
+  try {
+    for await (const { run } of endedRuns(ledger, batch, { ...options, statuses }, either))
+      yield errorLine(run);
+  } finally {
+    left.abort();
+  }
 }
 
 function errorLine(run: Run): BatchErrorLine {

@@ -10,7 +10,7 @@ export interface BatchStatus extends Batch {
   readonly total: number;
   /** How many of its runs are queued or running in each pool. */
   readonly pools: ReadonlyMap<ModelId, number>;
-  /** All runs are in, and all have ended. */
+  /** All runs are in, and all have ended. One that never had a run is not over. */
   readonly isOver: boolean;
 }
 
@@ -29,7 +29,9 @@ export async function readBatchStatus(ledger: StatusSource, id: string): Promise
     throw new BatonError("not_found", `there is no batch ${id}: \`baton batch ls\` lists them`);
   }
   const ended = runs.succeeded + runs.failed + runs.cancelled;
-  return { ...batch, runs, total, pools, isOver: ended === total && !batch.isOpen };
+  // Its runs may be gone already, as their retention says; what they spent stays.
+  const isNew = total === 0 && batch.lines === undefined && batch.tokens === 0;
+  return { ...batch, runs, total, pools, isOver: ended === total && !batch.isOpen && !isNew };
 }
 
 const BATCHES_A_PAGE = 50;
@@ -38,9 +40,16 @@ const BATCHES_A_PAGE = 50;
 export async function* listBatches(ledger: StatusSource): AsyncGenerator<BatchStatus, void, void> {
   for (let from = 0; ; from += BATCHES_A_PAGE) {
     const ids = await ledger.batches({ from, limit: BATCHES_A_PAGE });
-    yield* await Promise.all(ids.map((id) => readBatchStatus(ledger, id)));
+    const read = await Promise.all(ids.map((id) => readBatchStatus(ledger, id).catch(goneIsNone)));
+    yield* read.filter((status) => status !== undefined);
     if (ids.length < BATCHES_A_PAGE) return;
   }
+}
+
+/** A batch may go while it is listed. */
+function goneIsNone(error: unknown): undefined {
+  if (error instanceof BatonError && error.code === "not_found") return undefined;
+  throw error;
 }
 
 /** The status at once and then again and again, until the batch is over or the signal is aborted. */

@@ -24,10 +24,16 @@ export function wireBatch(status: BatchStatus) {
 }
 export type WireBatch = ReturnType<typeof wireBatch>;
 
-/** `submitting`: not all runs are in. `waiting`: what is left waits for an outside act. */
-function stateOf({ isOver, isOpen, runs }: BatchStatus): "submitting" | "working" | "waiting" | "ended" {
+/** `submitting`: not all runs are in. `empty`: it has no run yet. `waiting`: what is left waits for an outside act. */
+function stateOf({
+  isOver,
+  isOpen,
+  runs,
+  total,
+}: BatchStatus): "submitting" | "empty" | "working" | "waiting" | "ended" {
   if (isOver) return "ended";
   if (isOpen) return "submitting";
+  if (total === 0) return "empty";
   return runs.queued + runs.running === 0 ? "waiting" : "working";
 }
 

@@ -1,5 +1,6 @@
 /** Batches on a real Redis: submitted, watched, read, cancelled, retried. */
 import { BatonError, type RunId, type RunResult, textOf } from "@baton/core";
+import { shardKeys } from "@baton/store";
 import { describe, expect, test } from "vitest";
 import { useRedis } from "../../../../test/support/redis.ts";
 import { scriptedModels, text } from "../../../../test/support/scripted-model.ts";
@@ -53,6 +54,18 @@ describe("a submission", () => {
       ...{ total: 1_500, lines: 1_500, isOver: false, isOpen: false },
       runs: { queued: 1_500, running: 0 },
     });
+  });
+
+  test("keeps the bounds and the weight that it does not say anew, also those from before its first run", async () => {
+    await using scripted = await openScripted();
+    const { producer } = scripted;
+    await producer.setBatchBudget("b", { usd: 2 });
+    expect(await producer.batchStatus("b")).toMatchObject({ isOver: false, total: 0 });
+    await producer.submitBatch(runs(["a"]), { id: "b", weight: 3 }, never);
+    expect(await producer.batch("b")).toMatchObject({ budget: { usd: 2 }, weight: 3 });
+    await producer.submitBatch(runs(["a"]), { id: "b", budget: { tokens: 9 } }, never);
+    await producer.submitBatch(runs(["a"]), { id: "b" }, never);
+    expect(await producer.batch("b")).toMatchObject({ budget: { usd: 2, tokens: 9 }, weight: 3 });
   });
 
   test("that is stopped half-way goes on where it was, and the batch is not whole before", async () => {
@@ -257,6 +270,21 @@ describe("acts on a whole batch", () => {
     expect(await Array.fromAsync(producer.cancelBatch("b", never))).toEqual([]);
   });
 
+  test("cancel a batch whose submission was broken off: it is over then", async () => {
+    await using scripted = await openScripted();
+    const { producer } = scripted;
+    const broken = async function* () {
+      yield* runs(["a", "b"]);
+      throw new Error("broken off");
+    };
+    await expect(producer.submitBatch(broken(), { id: "b" }, never)).rejects.toThrow("broken off");
+    await Array.fromAsync(producer.cancelBatch("b", never));
+    expect(await producer.batchStatus("b")).toMatchObject({ isOver: true, isOpen: false, lines: 2 });
+    // What is submitted again makes it whole anew.
+    await producer.submitBatch(runs(["a", "b", "c"]), { id: "b" }, never);
+    expect(await producer.batchStatus("b")).toMatchObject({ isOver: false, lines: 3, total: 3 });
+  });
+
   test("that are stopped go on with what is left", async () => {
     await using scripted = await openScripted();
     const { producer } = scripted;
@@ -307,6 +335,15 @@ test("batches are listed, the newest first", async () => {
     ["two", 1],
     ["one", 1],
   ]);
+});
+
+test("a batch that is gone is left out of the list", async () => {
+  await using scripted = await openScripted();
+  const { producer, rig } = scripted;
+  await producer.submitBatch(runs(["a"]), { id: "b" }, never);
+  await producer.setBatchBudget("gone", { tokens: 1 });
+  await rig.ledger.redis.del(`${shardKeys(0).batchPrefix}gone`);
+  expect((await Array.fromAsync(producer.batches())).map(({ id }) => id)).toEqual(["b"]);
 });
 
 test("a run of a batch is found by its id among the runs", async () => {

@@ -74,7 +74,7 @@ export async function* readCsv(
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const line = typeof error.lines === "number" ? error.lines - drift : count + 2;
-    yield { ...bad(line, `the file cannot be read from here on: ${error.message}`), isEnd: true };
+    yield { ...bad(line, `the file cannot be read from here on: ${whyOf(error, options)}`), isEnd: true };
     return;
   } finally {
     parser.destroy();
@@ -83,6 +83,15 @@ export async function* readCsv(
   if (table === undefined) {
     throw new BatonError("invalid_spec", "the CSV file is empty: its first line names the columns");
   }
+}
+
+/** The parser's own words print fields as bytes, and name lines as it counts them. */
+function whyOf({ code }: CsvError, { lineBytesMax }: CsvOptions): string {
+  if (code === "CSV_MAX_RECORD_SIZE")
+    return `a row has more than ${lineBytesMax} bytes, or a quote is not closed`;
+  if (code === "CSV_QUOTE_NOT_CLOSED") return "a quote is not closed";
+  if (code === "INVALID_OPENING_QUOTE") return "a quote stands in a field that does not begin with one";
+  return "something other than a comma or the end of the row stands behind a closing quote";
 }
 
 /** Line breaks in the fields of a row. */

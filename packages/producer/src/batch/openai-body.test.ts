@@ -88,6 +88,8 @@ describe("a chat completion", () => {
     [{ temperature: 3 }, /^body\.temperature: /],
     [{ reasoning_effort: "huge" }, /^body\.reasoning_effort: /],
     [{ metadata: { a: 1 } }, /^body\.metadata\.a: /],
+    [{ metadata: { user: "a" }, user: "b" }, /^body\.user: it says metadata\.user a second time/],
+    [{ user: "b", metadata: { user: "a" } }, /^body\.metadata: it says metadata\.user a second time/],
     [{ messages: [{ role: "user", content: [{ type: "input_audio" }] }] }, /^body\.messages\.0\.content/],
     [{ messages: undefined }, /^body\.input: give either input or messages/],
     [{ tools: [{ type: "custom", custom: {} }] }, /^body\.tools\.0/],
@@ -145,6 +147,19 @@ describe("a response", () => {
       response_format: { type: "json_schema", json_schema: { name: "n", schema: {}, strict: true } },
       tools: [{ type: "function", function: { name: "look", parameters: {}, strict: true } }],
       tool_choice: { name: "look" },
+    });
+  });
+
+  test("takes the results of its calls as a text or as parts", async () => {
+    const spec = await read(RESPONSES, {
+      model: "gpt",
+      input: [
+        { type: "function_call", call_id: "c1", name: "look", arguments: "{}" },
+        { type: "function_call_output", call_id: "c1", output: [{ type: "input_text", text: "one" }] },
+      ],
+    });
+    expect(spec).toMatchObject({
+      messages: [{}, { role: "tool", tool_call_id: "c1", content: [{ type: "text", text: "one" }] }],
     });
   });
 

@@ -67,6 +67,23 @@ describe("JSON lines", () => {
     ]);
   });
 
+  test("take each setting that they do not say, and no input beside their messages", async () => {
+    const defaults = {
+      model: "openai/gpt",
+      input: "x",
+      settings: { temperature: 0.5, max_output_tokens: 9 },
+    };
+    const messages = [{ role: "user", content: "hi" }];
+    const body = { messages, settings: { temperature: 0 } };
+    const openai = { method: "POST", url: "/v1/chat/completions", body: { messages, temperature: 0 } };
+    const lines = await linesOf(
+      [{ body }, openai].map((line, at) => `${JSON.stringify({ custom_id: `c${at}`, ...line })}\n`).join(""),
+      { defaults },
+    );
+    const spec = { model: "openai/gpt", messages, settings: { temperature: 0, max_output_tokens: 9 } };
+    expect(lines.map((line) => (line.kind === "run" ? line.spec : line.reason))).toEqual([spec, spec]);
+  });
+
   test("are asked about by the caller, whose words are told", async () => {
     const check = ({ model }: { model?: unknown }) =>
       model === "x/y" ? "there is no provider x" : undefined;
@@ -136,6 +153,15 @@ describe("CSV rows", () => {
       isEnd: true,
       reason: expect.stringMatching(/cannot be read from here on/),
     });
+  });
+
+  test.each([
+    ['A,B\nx "y" z,C\n', /^the file .*: a quote stands in a field that does not begin with one$/],
+    ['A,B\n"x,C\n', /^the file .*: a quote is not closed$/],
+    ['A,B\n"x" y,C\n', /^the file .*: something other than a comma .* behind a closing quote$/],
+  ])("tell in words what is wrong with the quotes of %j", async (rows, says) => {
+    const last = (await linesOf(`company,city\n${rows}`, options)).at(-1);
+    expect(last?.kind === "bad" && last.reason).toMatch(says);
   });
 
   test("that are longer than a line may be end the file, too", async () => {

@@ -1,6 +1,6 @@
 /**
  * A batch file of any size, read in flat memory: each line comes out as a run to submit or as what is wrong with it.
- * What is held is a line, and 12 to 48 bytes for each custom id, to tell which come twice.
+ * What is held is a line, and 24 to 48 bytes for each custom id (72 while the table of them grows), to tell which come twice.
  */
 import type { RunSpec } from "@baton/core";
 import { type BadLine, type BatchLine, bad, parseBatchLine, type SpecDefaults } from "./batch-line.ts";

@@ -29,7 +29,10 @@ function addItem(item: Body, source: string, messages: Body[], draft: Draft): vo
     return;
   }
   if (type === "function_call_output") {
-    messages.push({ role: "tool", tool_call_id: item.call_id, content: item.output });
+    const content = Array.isArray(item.output)
+      ? item.output.map((part: unknown, place) => partOf(part, `${source}.output.${place}`, draft))
+      : item.output;
+    messages.push({ role: "tool", tool_call_id: item.call_id, content });
     return;
   }
   // Reasoning is sealed for the account that got it, and references name what OpenAI stores.

@@ -1,5 +1,5 @@
 /**
- * Which custom ids a file had already, and on which line, in 24 bytes an id at most instead of the id itself. Ids are
+ * Which custom ids a file had already, and on which line, in 24 to 48 bytes an id (72 while the table grows) instead of the id itself. Ids are
  * told apart by 64 bits of their SHA-256: among ten million, two different ones are taken for the same with a chance
  * of three in a million.
  */

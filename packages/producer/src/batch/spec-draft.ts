@@ -5,6 +5,7 @@ export type Body = Readonly<Record<string, unknown>>;
 export class Draft {
   readonly #spec: Record<string, unknown> = {};
   readonly #settings: Record<string, unknown> = {};
+  readonly #labels: Record<string, unknown> = {};
   /** Path in the spec → path in the body. */
   readonly #sources = new Map<string, string>();
   readonly misfits: string[] = [];
@@ -27,15 +28,23 @@ export class Draft {
 
   /** A label of the request, kept with the run. */
   label(name: string, value: unknown, source: string): void {
-    const { metadata = {} } = this.#spec;
-    // The value is checked with the spec; only its place is decided here.
-    this.#spec.metadata = { [name]: value, ...(metadata as object) };
+    this.#addLabels({ [name]: value }, source);
     this.#sources.set(`metadata.${name}`, source);
   }
 
   labels(values: Body, source: string): void {
-    this.#spec.metadata = { ...(this.#spec.metadata as object | undefined), ...values };
+    this.#addLabels(values, source);
     if (!this.#sources.has("metadata")) this.#sources.set("metadata", source);
+  }
+
+  #addLabels(values: Body, source: string): void {
+    for (const [name, value] of Object.entries(values)) {
+      const { [name]: before = value } = this.#labels;
+      if (before !== value) this.refuse(source, `it says metadata.${name} a second time, in other words`);
+    }
+    Object.assign(this.#labels, values);
+    // The values are checked with the spec; only their place is decided here.
+    this.#spec.metadata = this.#labels;
   }
 
   spec(): Body {

@@ -23,7 +23,7 @@ export interface SubmitBatchOptions {
   readonly id: string;
   /** Its share of each pool, beside 1 for another batch; of a batch that is there already it is set anew. */
   readonly weight?: number | undefined;
-  /** Of all its runs together; of a batch that is there already it is set anew. */
+  /** Of all its runs together; of a batch that is there already the bounds that are given are set anew. */
   readonly budget?: Budget | undefined;
   /** Milliseconds since 1970: none of its runs starts before. Holds from the first submission on. */
   readonly runAt?: number | undefined;
@@ -107,9 +107,12 @@ interface OpenedBatch {
 async function open({ ledger, ids }: SubmitDeps, options: SubmitBatchOptions): Promise<OpenedBatch> {
   const { id, weight, runAt, budget } = options;
   checkBatchPlace({ id, customId: "-" });
-  const opened = await ledger.openBatch({ id, weight, runAt, budget });
+  // A batch may have a weight and a budget before its first run: what is not said anew stays.
+  const before = await ledger.batch(id);
+  const merged = { ...before.budget, ...budget };
+  const opened = await ledger.openBatch({ id, weight: weight ?? before.weight, runAt, budget: merged });
   if (opened === "known" && weight !== undefined) await ledger.setBatchWeight(id, weight);
-  if (opened === "known" && budget !== undefined) await ledger.setBatchBudget(id, budget);
+  if (opened === "known" && budget !== undefined) await ledger.setBatchBudget(id, merged);
   const batch = await ledger.batch(id);
   return { id, openedAt: batch.createdAt ?? ids.now(), runAt: batch.runAt ?? 0 };
 }

@@ -55,12 +55,17 @@ export async function wireServer(
 /** Sends events as a stream; `end: false` leaves the stream open. */
 export function sendEvents(response: ServerResponse, events: readonly unknown[], end = true): void {
   response.writeHead(200, { "content-type": "text/event-stream" });
+  writeEvents(response, events);
+  if (end) response.end();
+}
+
+/** Goes on with a stream that was left open. */
+export function writeEvents(response: ServerResponse, events: readonly unknown[]): void {
   for (const event of events) {
     const type =
       typeof event === "object" && event !== null && "type" in event ? `event: ${event.type}\n` : "";
     response.write(`${type}data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`);
   }
-  if (end) response.end();
 }
 
 export function sendError(

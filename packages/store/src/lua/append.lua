@@ -3,7 +3,7 @@
 -- ARGV: claim, epoch, len, is_turn, usage, spend, item_count, items..., events
 -- spend: `<batch> <tokens> <nano-USD>` of the reply, when the run is in a batch; else ''.
 -- events: a JSON array, one entry of the stream; '' for none.
--- Reply: {appended, len, pausing, batch_flags} | {duplicate, len, pausing} | {diverged} | {fenced, status}
+-- Reply: {appended | duplicate, len, pausing, batch_flags} | {diverged} | {fenced, status}
 -- Keeps: R2 (exact claim and epoch, status running), R3 (names the length that it continues), R5.
 local keys = keys_of(KEYS[1])
 local claim, epoch, len, is_turn, usage = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5]
@@ -14,6 +14,9 @@ local events = ARGV[first_item + item_count]
 local values = redis.call('HMGET', keys.run, 'status', 'epoch', 'claim', 'len', 'pausing', 'turns', 'total_turns')
 if values[1] ~= 'running' or values[2] ~= epoch or values[3] ~= claim then return { 'fenced', values[1] or 'gone' } end
 local pausing = values[5] == '1' and '1' or '0'
+local function flags()
+  return spend ~= '' and batch_flags(keys, string.match(spend, '^%S+')) or ''
+end
 local written = tonumber(values[4])
 if written ~= len then
   if written < len + item_count then return { 'diverged' } end
@@ -21,7 +24,7 @@ if written ~= len then
   for i = 1, item_count do
     if there[i] ~= ARGV[first_item + i - 1] then return { 'diverged' } end
   end
-  return { 'duplicate', len + item_count, pausing }
+  return { 'duplicate', len + item_count, pausing, flags() }
 end
 
 local new_len = len + item_count
@@ -36,9 +39,5 @@ if events ~= '' then
   emit(keys, events)
   hint(keys)
 end
-local flags = ''
-if spend ~= '' then
-  spend_of_batch(keys, spend)
-  flags = batch_flags(keys, string.match(spend, '^%S+'))
-end
-return { 'appended', new_len, pausing, flags }
+if spend ~= '' then spend_of_batch(keys, spend) end
+return { 'appended', new_len, pausing, flags() }

@@ -53,7 +53,8 @@ local function has_place(run_key, id)
   local pool, batch, not_before = values[1], values[2], tonumber(values[4] or '')
   if not_before and redis.call('ZSCORE', admission.later, id) then return true end
   if redis.call('ZSCORE', admission.admit_prefix .. pool .. ':' .. batch, id)
-    and redis.call('ZSCORE', admission.flows_prefix .. pool, batch) then return true end
+    and (redis.call('ZSCORE', admission.flows_prefix .. pool, batch)
+      or redis.call('ZSCORE', admission.asleep_prefix .. pool, batch)) then return true end
   if repair and not_before and not_before > now then
     redis.call('ZADD', admission.later, not_before, id)
   elseif repair then

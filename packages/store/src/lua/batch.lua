@@ -1,19 +1,36 @@
 -- Opens a batch, or sets what is said of it. One that gets no run does not stay for ever.
 -- KEYS: batch, runs, batches
 -- ARGV: id, how, idle_ms, field and value in turn...
--- how: open | set; to open one that is open already changes nothing. idle_ms: how long a batch without runs is kept;
--- its first run keeps it from then on.
--- Reply: {opened | known | set}
+-- how: open | set | sweep | renew; one that was opened before stays as it is, but is no longer told to be whole. sweep:
+-- takes it out of the list of batches when it is gone. renew: other shards have runs of it. idle_ms: how long a batch
+-- without runs is kept; its first run keeps it from then on.
+-- Reply: {opened | known | set | swept | kept}
 -- Keeps: R1 (sent twice it says the same; it changes no run).
 local batch_key, runs_key, batches_key = KEYS[1], KEYS[2], KEYS[3]
 local id, how, idle_ms = ARGV[1], ARGV[2], ARGV[3]
 local first_field = 4
 
-if how == 'open' then
-  if redis.call('HSETNX', batch_key, 'opened', '1') == 0 then return { 'known' } end
+if how == 'sweep' then
+  if redis.call('EXISTS', batch_key) == 1 then return { 'kept' } end
+  redis.call('ZREM', batches_key, id)
+  return { 'swept' }
+end
+if how == 'renew' then
+  if redis.call('EXISTS', runs_key) == 0 then redis.call('PEXPIRE', batch_key, idle_ms) end
+  return { 'kept' }
+end
+if how == 'open' and redis.call('HSETNX', batch_key, 'opened', '1') == 0 then
+  redis.call('HDEL', batch_key, 'lines')
+  return { 'known' }
 end
 local now = now_ms()
 if redis.call('HSETNX', batch_key, 'created', now) == 1 then redis.call('ZADD', batches_key, now, id) end
 if #ARGV >= first_field then redis.call('HSET', batch_key, unpack(ARGV, first_field)) end
 if redis.call('EXISTS', runs_key) == 0 then redis.call('PEXPIRE', batch_key, idle_ms) end
+-- With another budget, its runs may go on.
+local admission = admission_of(string.match(KEYS[1], '^{[^}]+}'))
+for _, pool in ipairs(redis.call('HKEYS', batch_key .. ':pools')) do
+  redis.call('ZADD', admission.asleep_prefix .. pool, 'XX', 0, id)
+end
+redis.call('PUBLISH', admission.admission, '')
 return { how == 'open' and 'opened' or 'set' }

@@ -21,26 +21,26 @@ local function numbers_in(text)
 end
 
 
+-- `account_factor`: by how much refusals have cut the limits of all models of the account.
 -- A limit that is configured goes before one that was learned, and no refusal cuts it: it is a person's word. `limits` has
 -- none where nothing limits.
-local function open_bucket(bucket_key, configured, window_ms, now)
+local function open_bucket(bucket_key, configured, window_ms, now, account_factor)
   local values = redis.call('HMGET', bucket_key, 'learned', 'others', 'cut', 'swept', 'configured', 'sr', 'st', 'si',
-    'so', 'far')
+    'so', 'far', 'since')
   local slot_ms = math.ceil(window_ms / SLOTS)
   local bucket = {
     key = bucket_key, slot_ms = slot_ms, slot = math.floor(now / slot_ms), limits = {}, others = numbers_in(values[2]),
     swept = tonumber(values[4] or ''), configured = values[5], factor = 1, base = 0, sums = {},
-    far = tonumber(values[10] or '') or 0,
+    far = tonumber(values[10] or '') or 0, since = tonumber(values[11] or ''),
   }
   -- Asked with another window than it was booked with, it says nonsense, but never for long.
   bucket.far = math.min(bucket.far, bucket.slot + REACH)
   for place = 1, 4 do bucket.sums[place] = tonumber(values[5 + place] or '') or 0 end
   local own, learned, cut = numbers_in(configured or values[5]), numbers_in(values[1]), numbers_in(values[3])
-  if #cut == 5 and cut[4] > now then
+  if #cut >= 4 and cut[4] > now then
     -- What was cut doubles each quarter of a window.
     local growth = 2 ^ (4 * (now - cut[2]) / window_ms)
     bucket.factor, bucket.base, bucket.cut_at = math.min(1, cut[1] * growth), cut[3] * growth, cut[2]
-    bucket.counted_since = cut[5]
   end
   local is_known = #learned == 5 and learned[5] > now
   bucket.learned = is_known and learned or {}
@@ -49,7 +49,7 @@ local function open_bucket(bucket_key, configured, window_ms, now)
     if (own[place] or 0) > 0 then
       bucket.limits[place] = own[place]
     elseif learned_limit > 0 then
-      bucket.limits[place] = math.max(1, math.floor(learned_limit * bucket.factor))
+      bucket.limits[place] = math.max(1, math.floor(learned_limit * math.min(bucket.factor, account_factor or 1)))
     elseif place == 1 and bucket.base > 0 then
       bucket.limits[place] = math.floor(bucket.base)
     end
@@ -105,6 +105,16 @@ local function used_now(bucket, place)
   local used = bucket.sums[place]
   for _, amount in ipairs(slots_of(bucket, place, bucket.slot + 1, bucket.far)) do used = used - amount end
   return used
+end
+
+-- From when on all that was asked is in the bucket. Where nothing limits, nothing is counted: after a window without a
+-- booking it begins anew, but for a bucket that was cut, which counts all the time.
+local function count_since(bucket, window_ms, now)
+  local is_fresh = bucket.far > bucket.slot - REACH or bucket.cut_at or now - (bucket.since or 0) < window_ms
+  if bucket.since and is_fresh then return bucket.since end
+  bucket.since = now
+  redis.call('HSET', bucket.key, 'since', string.format('%.0f', now))
+  return now
 end
 
 -- Those who were told to come back, by slot.

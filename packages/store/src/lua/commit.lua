@@ -5,10 +5,12 @@
 -- spend: as append's. error_code, error_message: why it failed, or why it is tried again.
 -- is_turn: the items begin with a model reply; usage is then that of the whole phase, this reply included.
 -- outcome: handoff | requeue | wait | succeeded | failed
--- reason: what a wait is for; `failed` with a handoff: the phase failed, and another model steps in.
+-- reason: what a wait is for, `batch_budget` where the budget is the batch's; `failed` with a handoff: the phase failed,
+-- and another model steps in.
 -- pack: of a run that succeeds, the whole conversation with these items as one entry that takes the place of the log,
 -- or ''. Such a run changes no more, so no script but this one ever meets a packed log.
--- A wait for reason `paused` queues the run instead, when nobody asks for a pause any more.
+-- A wait for `paused` queues the run instead when nobody asks for a pause any more, and one for `batch_budget` when that
+-- was raised meanwhile: whoever raised it has looked for waiting runs before this one was there.
 -- Reply: {committed, status, ticket, pool} | {duplicate, status, ticket, pool} | {diverged} | {fenced, status}
 -- Keeps: R2, R3, R4 (queued enters its pool), R6, R7.
 local keys = keys_of(KEYS[1])
@@ -59,8 +61,13 @@ if outcome == 'succeeded' or outcome == 'failed' then
   finish(keys, run, outcome, error_code, error_message, ttl_ms, now, fields)
   return { 'committed', outcome, run.ticket, run.pool }
 end
--- A pause that was taken back meanwhile: the run goes on instead, and the reply names its entry.
-if outcome == 'wait' and not (reason == 'paused' and not run.pausing) then
+-- What it would wait for is no more: the run goes on instead, and the reply names its entry.
+local goes_on = reason == 'paused'
+if reason == 'batch_budget' then
+  reason = 'budget'
+  goes_on = not string.find(batch_flags(keys, run.batch), 's', 1, true)
+end
+if outcome == 'wait' and not (goes_on and not run.pausing) then
   -- A pause comes first: what else it waits for is seen again when it goes on.
   if run.pausing then reason, detail = 'paused', '' end
   park(keys, run, run.pool, reason, detail, now, fields)

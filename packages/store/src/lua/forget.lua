@@ -1,9 +1,12 @@
--- Takes runs whose keys have expired out of the indexes; the last one of a batch takes the batch's keys along.
+-- Takes runs whose keys have expired out of the indexes; the last one of a batch takes the batch's keys along, or leaves
+-- what it spent for keep_ms, because other shards may have runs of it (0: there are none).
 -- KEYS: runs...
--- ARGV: batch of each run in turn...
+-- ARGV: keep_ms, batch of each run in turn...
 -- Reply: how many were forgotten. One that is kept after all leaves `expiries`; one that has time left stays there.
 -- Keeps: R1 (sent twice it changes nothing more), R6 (a run that is there is not touched).
 local keys = keys_of(KEYS[1])
+local keep_ms = ARGV[1]
+local first_batch = 2
 
 local function members_of(id)
   return 'live/' .. id, 'waiting/' .. id, 'succeeded/' .. id, 'failed/' .. id, 'cancelled/' .. id
@@ -11,7 +14,7 @@ end
 
 local forgotten = 0
 for place = 1, #KEYS do
-  local id, batch = string.match(KEYS[place], ':run:(.+)$'), ARGV[place]
+  local id, batch = string.match(KEYS[place], ':run:(.+)$'), ARGV[first_batch + place - 1]
   local member = batch == '' and id or (id .. ' ' .. batch)
   local expires_at = redis.call('PEXPIRETIME', KEYS[place])
   if expires_at >= 0 then
@@ -27,8 +30,13 @@ for place = 1, #KEYS do
       redis.call('ZREM', batch_runs, members_of(id))
       redis.call('ZREM', batch_key .. ':ended', id)
       if redis.call('EXISTS', batch_runs) == 0 then
-        redis.call('DEL', batch_key, batch_key .. ':pools')
-        redis.call('ZREM', admission_of(keys.tag).batches, batch)
+        redis.call('DEL', batch_key .. ':pools')
+        if keep_ms ~= '0' then
+          redis.call('PEXPIRE', batch_key, keep_ms)
+        else
+          redis.call('DEL', batch_key)
+          redis.call('ZREM', admission_of(keys.tag).batches, batch)
+        end
       end
     end
   end

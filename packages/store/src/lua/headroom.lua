@@ -9,9 +9,20 @@
 local window_ms = tonumber(ARGV[1])
 
 local now = now_ms()
+local factors = {}
+for i = 1, #KEYS, 2 do factors[KEYS[i]] = open_bucket(KEYS[i], nil, window_ms, now).factor end
+-- Of the account of a model's bucket. Names of models may have slashes in them, too.
+local function account_factor(bucket_key)
+  local factor = 1
+  for place in string.gmatch(bucket_key, '()/') do
+    factor = math.min(factor, factors[string.sub(bucket_key, 1, place - 1)] or 1)
+  end
+  return factor
+end
+
 local reply = {}
 for i = 1, #KEYS, 2 do
-  local bucket = open_bucket(KEYS[i], nil, window_ms, now)
+  local bucket = open_bucket(KEYS[i], nil, window_ms, now, account_factor(KEYS[i]))
   local own = numbers_in(bucket.configured)
   local limits, used, others, told, learned = {}, {}, {}, {}, {}
   for place = 1, 4 do

@@ -15,11 +15,12 @@ sweep(account, window_ms)
 sweep(pool, window_ms)
 local amounts = numbers_in(booked)
 local slot = table.remove(amounts, 1)
-if slot < account.slot and slot > account.slot - REACH then
+if slot < account.slot then
+  local back = {}
+  for place = 1, 4 do back[place] = -amounts[place] end
   for _, bucket in ipairs({ account, pool }) do
-    local back = {}
-    for place = 1, 4 do back[place] = -amounts[place] end
-    add_to(bucket, slot, back)
+    -- What no window reaches any more is swept, and not there to be taken back.
+    if slot > account.slot - REACH then add_to(bucket, slot, back) end
     add_to(bucket, bucket.slot, amounts)
   end
   redis.call('HSET', account_key, 'c:' .. call, account.slot .. ' ' .. table.concat(amounts, ' '))

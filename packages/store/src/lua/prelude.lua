@@ -120,16 +120,29 @@ end
 -- A virtual time as it is kept: a fraction loses nothing.
 local function exact(number) return string.format('%.17g', number) end
 
+-- A virtual time as it was kept; nil for one that no honest weight leads to.
+local function time_of(text)
+  local time = tonumber(text or '')
+  if time and time > -1e12 and time < 1e12 then return time end
+end
+
+-- The clock of a pool: where it cannot be right, the flow that is due first says the time.
+local function clock_in(admission, pool, text)
+  if time_of(text) then return time_of(text) end
+  local first = redis.call('ZRANGE', admission.flows_prefix .. pool, 0, 0, 'WITHSCORES')
+  return text and time_of(first[2]) or 0
+end
+
 -- The virtual time at which a flow of the pool may begin. While no batch waits nobody feeds, and the runs without a batch
 -- that began meanwhile moved the clock: they are counted now, and no credit for who comes.
 local function clock_of(admission, pool)
   local fair = admission.fair_prefix .. pool
   local values = redis.call('HMGET', fair, 'clock', 'singles', 'begun')
-  local clock = tonumber(values[1] or '') or 0
+  local clock = clock_in(admission, pool, values[1])
   local waiting = tonumber(redis.call('HGET', admission.admission, pool) or '') or 0
   if waiting > 0 and redis.call('EXISTS', admission.flows_prefix .. pool) == 1 then return clock end
   local begun = tonumber(redis.call('HGET', admission.begun, pool) or '') or 0
-  local singles = (tonumber(values[2] or '') or 0) + begun - (tonumber(values[3] or '') or begun)
+  local singles = (time_of(values[2]) or clock) + begun - (tonumber(values[3] or '') or begun)
   clock = math.max(clock, singles - 1)
   redis.call('HSET', fair, 'clock', exact(clock), 'singles', exact(singles), 'begun', begun)
   return clock
@@ -165,7 +178,7 @@ local function enter_admission(keys, batch, pool, priority, not_before)
   count_in_batch(keys, batch, pool, 1)
   if redis.call('HINCRBY', admission.admission, pool, 1) == 1 then
     if redis.call('SADD', keys.pools, pool) == 1 then redis.call('PUBLISH', keys.pools, pool) end
-    redis.call('PUBLISH', keys.control, '')
+    redis.call('PUBLISH', admission.admission, '')
   end
 end
 

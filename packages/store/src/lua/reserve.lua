@@ -24,7 +24,7 @@ end
 
 local wanted = numbers_in(amounts)
 local account = open_bucket(account_key, account_limits, window_ms, now)
-local pool = open_bucket(pool_key, pool_limits, window_ms, now)
+local pool = open_bucket(pool_key, pool_limits, window_ms, now, account.factor)
 
 -- Each limit with what counts in its windows: windows[k] is the one of the slot that is k ahead, slots[k] that slot alone.
 local bounds = {}
@@ -129,6 +129,8 @@ end
 local slot = account.slot + place_ahead
 local wait_ms = math.max(0, slot * account.slot_ms - now)
 if call == '' then return { 'granted', wait_ms } end
+count_since(account, window_ms, now)
+count_since(pool, window_ms, now)
 add_to(account, slot, wanted)
 add_to(pool, slot, wanted)
 redis.call('HSET', account_key, 'c:' .. call, slot .. ' ' .. amounts)

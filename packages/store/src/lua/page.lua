@@ -1,0 +1,13 @@
+-- Runs of a batch on one shard, by groups of their status, as they are at one moment. A script and not MULTI, which Redis
+-- refuses when its memory is full.
+-- KEYS: runs
+-- ARGV: limit, from and to of each group in turn...
+-- Reply: for each group its members, at most limit.
+-- Keeps: R1 (it changes nothing).
+local runs_key, limit = KEYS[1], ARGV[1]
+
+local reply = {}
+for i = 2, #ARGV, 2 do
+  reply[#reply + 1] = redis.call('ZRANGEBYLEX', runs_key, ARGV[i], ARGV[i + 1], 'LIMIT', 0, limit)
+end
+return reply
