@@ -31,6 +31,8 @@ interface Taken {
   readonly queuedAt: number;
   readonly pool: string;
   readonly priority: number | undefined;
+  /** Batches take turns, each in its own order. */
+  readonly batch: string | undefined;
 }
 
 export function checkProgress(story: Story, boundMs: number = RECOVERY_MS_MAX): readonly Violation[] {
@@ -55,7 +57,8 @@ function isStranded(
   if (status === "other") return false;
   if (status === "running") return true;
   const alike = taken.filter(
-    (one) => one.pool === pool && one.priority === run.spec.priority && one.at <= to,
+    (one) =>
+      one.pool === pool && one.priority === run.spec.priority && one.batch === run.run.batch && one.at <= to,
   );
   if (alike.some((one) => one.queuedAt >= since)) return true;
   return isLast && !alike.some((one) => one.at >= since);
@@ -148,6 +151,7 @@ function takenOf(run: RunStory, story: Story): readonly Taken[] {
   return stretchesOf(run, story).flatMap((stretch, index, all) => {
     const next = all[index + 1];
     if (stretch.status !== "queued" || next?.status !== "running") return [];
-    return [{ at: stretch.to, queuedAt: stretch.from, pool: stretch.pool, priority: run.spec.priority }];
+    const { priority } = run.spec;
+    return [{ at: stretch.to, queuedAt: stretch.from, pool: stretch.pool, priority, batch: run.run.batch }];
   });
 }

@@ -35,6 +35,8 @@ export interface Job {
   readonly mark: string;
   readonly idempotencyKey: string;
   readonly spec: RunSpecInput;
+  /** The batch in which it waits for its admission; undefined when it goes straight into the queue. */
+  readonly batch: string | undefined;
   readonly steps: readonly Step[];
   readonly act: Act | undefined;
   /** The place at which the provider refuses the first request for good, so that the run fails; then it is retried. */
@@ -74,6 +76,7 @@ export function jobOf(seed: number, index: number): Job {
     mark,
     idempotencyKey: `key-${mark}`,
     spec: specOf(mark, phases, isPipeline),
+    batch: fractionOf(mark, "batch") < 0.5 ? `chaos-${numberOf(1, 3, mark, "which batch")}` : undefined,
     steps,
     act: actOf(mark),
     rejectedAt: rejects ? numberOf(0, steps.length - 1, mark, "rejected at") : undefined,

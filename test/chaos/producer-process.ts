@@ -53,7 +53,8 @@ await Promise.all(
       const { mark, idempotencyKey } = job;
       const common = { pid: process.pid, mark, idempotencyKey };
       writeLine(folder, "submissions", { at: Date.now(), ...common, did: "asked" });
-      const { runId } = await producer.submit(job.spec, { idempotencyKey });
+      const batch = job.batch === undefined ? undefined : { id: job.batch, customId: mark, admit: true };
+      const { runId } = await producer.submit(job.spec, { idempotencyKey, batch });
       writeLine(folder, "submissions", { at: Date.now(), ...common, did: "accepted", runId });
     }
   }),

@@ -1,7 +1,7 @@
 /** Puts the history of a chaos run together out of the files in its folder, so that it can be judged again later. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { itemSchema, runSchema, runSpecSchema } from "@baton/core";
+import { itemSchema, runSchema, storedSpecSchema } from "@baton/core";
 import { z } from "zod";
 import { type FileName, readLines } from "./files.ts";
 import type { Fault, History, Purchase, ToolRun } from "./history.ts";
@@ -63,7 +63,7 @@ const textSchema = z.object({ where: z.string(), text: z.string() });
 const runLineSchema = z.object({
   mark: z.string(),
   run: runSchema,
-  spec: runSpecSchema,
+  spec: storedSpecSchema,
   items: z.array(itemSchema),
 });
 export const aboutSchema = z.object({

@@ -35,7 +35,14 @@ export interface SubmitOptions {
    * The batch that the run belongs to: its runs share a budget and are found together. `customId` names the run in
    * it, and is its idempotency key unless another one is given.
    */
-  readonly batch?: { readonly id: string; readonly customId: string } | undefined;
+  readonly batch?:
+    | {
+        readonly id: string;
+        readonly customId: string;
+        /** It waits its turn with the others of its batch; absent, it goes straight into the queue. */
+        readonly admit?: boolean | undefined;
+      }
+    | undefined;
   /** The same key with the same spec gives the same run; with another spec it is a `conflict` (R8). */
   readonly idempotencyKey?: string | undefined;
   /** The submitter's trace context (W3C `traceparent`): the run's spans join its trace. One that cannot be read is left out. */
@@ -77,6 +84,7 @@ export class Producer extends BatchControl {
       timeoutMs: timeoutMsOf(parsed),
       idempotencyKey: keyOf(options),
       batch,
+      admit: batch?.admit,
       trace: traceOf(options),
     });
     return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0, progress: "new" });

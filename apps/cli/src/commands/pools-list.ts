@@ -10,6 +10,8 @@ import {
   type PoolSettings,
   readAdmission,
   readPoolLoad,
+  shardKeys,
+  timeAt,
 } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
@@ -69,13 +71,13 @@ interface Headroom {
 
 async function readRows({ store, config }: CommandContext, workers: readonly LiveWorker[]) {
   const { connection: redis, ledger, queues } = store;
-  const [known, admission, holds, settings, limits, [seconds]] = await Promise.all([
+  const [known, admission, holds, settings, limits, now] = await Promise.all([
     listPools(redis, ledger.shards),
     readAdmission(redis, ledger.shards),
     ledger.holds(),
     ledger.poolSettings(),
     ledger.limits(),
-    redis.time(),
+    timeAt(redis, shardKeys(0).workers),
   ]);
   // What was set, or is served, may be of a pool that had no run yet.
   const served = workers.flatMap((worker) => worker.pools.map((pool) => modelIdSchema.parse(pool)));
@@ -88,7 +90,7 @@ async function readRows({ store, config }: CommandContext, workers: readonly Liv
   ]);
   return Promise.all(
     [...all].sort().map(async (pool) => {
-      const load = await readPoolLoad({ redis, queues }, pool, Number(seconds) * 1_000);
+      const load = await readPoolLoad({ redis, queues }, pool, now);
       const serving = workers.filter((worker) => isServing(worker, pool));
       const { provider } = splitModelId(pool);
       return {
