@@ -117,7 +117,11 @@ test.each([
     await rig.startWorker({ adapters: models.adapters, patterns: PATTERNS, concurrency: 8 });
     await rig.startWorker({ adapters: models.adapters, patterns: PATTERNS, concurrency: 8 });
     const submitted: Promise<RunId>[] = [];
-    const submitOne = (run: number) => submit(rig, `run ${run}`, { idempotencyKey: `key ${run}` });
+    // Half of them wait for their turn in a batch.
+    const batchOf = (run: number) =>
+      run % 2 === 0 ? undefined : { id: `half-${how}`, customId: `run ${run}`, admit: true };
+    const submitOne = (run: number) =>
+      submit(rig, `run ${run}`, { idempotencyKey: `key ${run}`, batch: batchOf(run) });
     const submitSome = (count: number) => {
       for (let run = 0; run < count; run += 1) submitted.push(submitOne(submitted.length));
     };
@@ -138,6 +142,11 @@ test.each([
     expect(performance.now() - lostAt).toBeLessThan(RECOVERY_MS_MAX);
     expect(new Set(ids).size).toBe(200);
     expect(await rig.ledger.count("succeeded")).toBe(200);
+    expect(await rig.ledger.countBatch(`half-${how}`)).toMatchObject({
+      queued: 0,
+      running: 0,
+      succeeded: 100,
+    });
     // What was in flight with the lost primary may be bought twice, and next to nothing else.
     expect(models.calls.length).toBeLessThanOrEqual(400 + 2 * 16);
   },

@@ -17,7 +17,7 @@ export const relay: Script = ({ model, items }) => {
 };
 
 export interface Submission {
-  readonly batch?: { readonly id: string; readonly customId: string };
+  readonly batch?: { readonly id: string; readonly customId: string; readonly admit?: boolean } | undefined;
   readonly idempotencyKey?: string;
 }
 

@@ -1,5 +1,6 @@
 /** Four shards on one plain Redis: everything that goes over all of them gives what one shard would. */
-import { modelIdSchema, type RunId, runIdSchema, shardOf } from "@baton/core";
+import { setTimeout as delay } from "node:timers/promises";
+import { modelIdSchema, parseRunSpec, type RunId, runIdSchema, shardOf } from "@baton/core";
 import { connectStore, listPools, readBacklog, readHealth, shardKeys } from "@baton/store";
 import { describe, expect, test } from "vitest";
 import { useRedis } from "../support/redis.ts";
@@ -53,6 +54,41 @@ test("the same key is found again in its shard, and another body is a conflict (
     await expect(submit(rig, "other", { idempotencyKey })).rejects.toMatchObject({ code: "conflict" });
   }
   expect(await rig.ledger.count("queued")).toBe(5);
+});
+
+test("a batch is admitted in all shards, and its budget holds for all of them together", async () => {
+  await using rig = await openRig(redis.url, {}, SHARDS);
+  const models = scriptedModels(async (...asked) => {
+    await delay(100);
+    return relay(...asked);
+  });
+  await rig.startWorker({ adapters: models.adapters, patterns: PATTERNS, concurrency: 4 });
+  async function* lines() {
+    for (let line = 0; line < 200; line += 1) {
+      yield {
+        kind: "run" as const,
+        line,
+        customId: `run ${line}`,
+        spec: parseRunSpec({ input: "go", model: SECOND }),
+      };
+    }
+  }
+  // A reply takes 15 tokens.
+  const submission = await rig.producer.submitBatch(lines(), { id: "b", budget: { tokens: 600 } }, inTime());
+  expect(submission).toMatchObject({ created: 200, isWhole: true });
+  await until(async () => (await rig.ledger.batch("b")).isSpent, { what: "the budget to be spent" });
+  await until(async () => (await rig.ledger.countBatch("b")).running === 0, { what: "what runs to end" });
+  const spent = (await rig.ledger.batch("b")).tokens;
+  // Each shard hears of the others once a second, and four calls are under way.
+  expect(spent).toBeLessThan(200 * 15);
+  await rig.producer.setBatchBudget("b", {});
+  for await (const { id } of rig.producer.select({ batch: "b", status: "waiting" }))
+    await rig.producer.resume(id);
+  await until(async () => (await rig.ledger.countBatch("b")).succeeded === 200, {
+    what: "all to succeed",
+    withinMs: 20_000,
+  });
+  expect(models.calls).toHaveLength(200);
 });
 
 test("a batch is spread over the shards and counted as one", async () => {
