@@ -31,6 +31,11 @@ export class Leader {
     this.#key = reconcilerKeys(shard).leader;
   }
 
+  /** As of the last turn. */
+  get leads(): boolean {
+    return this.#leads;
+  }
+
   /** Takes the lead or keeps it, unless another process has it. */
   async hold(): Promise<Lead> {
     const [did, now] = await this.#call(LEASE_MS);

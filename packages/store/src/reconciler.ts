@@ -99,6 +99,11 @@ export class Reconciler {
     this.#audit = new IndexAudit(ledger.redis, this.#run, shard);
   }
 
+  /** Whether this process led at its last turn, however the pass went. */
+  get leads(): boolean {
+    return this.#leader.leads;
+  }
+
   /** A pass, if this process leads; called about once a second. */
   async turn(): Promise<PassReport | undefined> {
     const { leads, now } = await this.#leader.hold();

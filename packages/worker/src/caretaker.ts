@@ -35,7 +35,6 @@ export class Caretaker {
   readonly #options: CaretakerOptions;
   readonly #reconcilers: readonly Reconciler[];
   readonly #chores: readonly Housekeeper[];
-  readonly #leads: boolean[];
   readonly #budgets: BatchBudgets;
   readonly #stopping = new AbortController();
   #feeding: Promise<void> = Promise.resolve();
@@ -46,7 +45,6 @@ export class Caretaker {
     this.#reconcilers = shardsOf(ledger).map(
       (shard) => new Reconciler({ ledger, queues, shard, ids, identity, lockMs, onHealed }),
     );
-    this.#leads = this.#reconcilers.map(() => false);
     this.#budgets = new BatchBudgets(ledger.redis, ledger.shards);
     this.#chores = this.#reconcilers.map(
       (reconciler, shard) => new Housekeeper(RECONCILE_MS, () => this.#turn(reconciler, shard), onError),
@@ -59,7 +57,7 @@ export class Caretaker {
     const placesOf = livePlaces(() => listWorkers(ledger.redis), ids.now);
     const shards = ledger.shards;
     const feeders = shardsOf(ledger).map((shard) => new Feeder({ ledger, queues, shard, shards, placesOf }));
-    const leads = (shard: number): boolean => this.#leads[shard] ?? false;
+    const leads = (shard: number): boolean => this.#reconcilers[shard]?.leads ?? false;
     this.#feeding = keepFeeding({ feeders, leads, hub, now: ids.now, onError }, this.#stopping.signal);
   }
 
@@ -76,10 +74,9 @@ export class Caretaker {
 
   async #turn(reconciler: Reconciler, shard: number): Promise<void> {
     try {
-      this.#leads[shard] = (await reconciler.turn()) !== undefined;
-      if (shard === 0 && this.#leads[0]) await this.#budgets.pass();
+      await reconciler.turn();
+      if (shard === 0 && reconciler.leads) await this.#budgets.pass();
     } catch (error) {
-      // Some step of a pass failed, which only a leader makes; or Redis is away, and nobody feeds.
       throw new Error(`the reconciler of shard ${shard} failed`, { cause: error });
     }
   }
