@@ -20,7 +20,6 @@ local function numbers_in(text)
   return numbers
 end
 
-
 -- `account_factor`: by how much refusals have cut the limits of all models of the account.
 -- A limit that is configured goes before one that was learned, and no refusal cuts it: it is a person's word. `limits` has
 -- none where nothing limits.
