@@ -1,5 +1,12 @@
 /** What one process does while the ledger does not answer, and when it closes. Flows of runs are in the Redis tests. */
-import { type Config, type ConfigInput, type ModelRequest, NO_USAGE, parseConfig } from "@baton/core";
+import {
+  BatonError,
+  type Config,
+  type ConfigInput,
+  type ModelRequest,
+  NO_USAGE,
+  parseConfig,
+} from "@baton/core";
 import type { ReserveReply, Settle } from "@baton/store";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -23,6 +30,7 @@ function open(config: ConfigInput, reserve: (call: string | undefined) => Promis
   const lines: string[] = [];
   const settled: Settle[] = [];
   const settling: { held?: Promise<void> } = {};
+  const cuts: string[] = [];
   let count = 0;
   const parsed: Config = parseConfig(config, "the test's configuration");
   const limits = new AccountLimits({
@@ -35,7 +43,7 @@ function open(config: ConfigInput, reserve: (call: string | undefined) => Promis
       moveCall: async () => undefined,
       renewCalls: async () => undefined,
       learnLimits: async () => undefined,
-      cutLimits: async () => undefined,
+      cutLimits: async (account) => void cuts.push(account),
     },
     config: parsed,
     settings: () => ({}),
@@ -49,7 +57,7 @@ function open(config: ConfigInput, reserve: (call: string | undefined) => Promis
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onRest: () => undefined,
   });
-  return { limits, lines, settled, settling };
+  return { limits, lines, settled, settling, cuts };
 }
 
 test("a ledger that does not answer stops no calls of an account without configured limits, and it is said once", async () => {
@@ -130,4 +138,21 @@ test("those who wait in line leave nothing behind, however many they are and how
   expect(looks).toBe(12);
   await limits.close();
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("one refusal without limits holds the account and cuts nothing; several within seconds cut it", async () => {
+  const { limits, cuts } = open({}, async () => ({ kind: "granted", ms: 0 }));
+  const refuse = async (): Promise<readonly string[]> => {
+    const admission = await limits.admit(request, never);
+    if (admission.kind !== "go") throw new Error("it was not admitted");
+    return admission.permit.fail(new BatonError("provider_rate_limited", "too many requests"), false);
+  };
+  expect(await refuse()).toEqual([gpt]);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(await refuse()).toEqual([gpt]);
+  expect(cuts).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  await refuse();
+  expect(cuts).toEqual(["openai"]);
+  await limits.close();
 });

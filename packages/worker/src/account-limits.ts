@@ -322,7 +322,12 @@ export class AccountLimits {
     );
   }
 
+  /** One refusal alone may be anything; an account that is asked too much refuses in crowds. */
   #cut(account: LimitedAccount): void {
+    const now = this.#now();
+    const isCrowd = now - account.refusedAt < this.#windowMs / 12;
+    account.refusedAt = now;
+    if (!isCrowd) return;
     for (const pool of this.#pools.ofAccount(account)) pool.freeUntil = 0;
     this.#write(() => this.#options.ledger.cutLimits(account.name, this.#windowMs));
   }

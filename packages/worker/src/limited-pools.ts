@@ -24,6 +24,8 @@ export interface LimitedAccount {
   /** Called when a call of this process ends: wakes the first of the line. */
   wake: (() => void) | undefined;
   renewing: NodeJS.Timeout | undefined;
+  /** When a call of this process was refused last without a word on limits, in milliseconds. */
+  refusedAt: number;
 }
 
 export interface LimitedPool {
@@ -126,6 +128,7 @@ export class LimitedPools {
       line: Promise.resolve(),
       wake: undefined,
       renewing: undefined,
+      refusedAt: Number.NEGATIVE_INFINITY,
     };
     this.#accounts.set(name, account);
     return account;
