@@ -19,7 +19,7 @@ beforeAll(async () => {
   const config: { providers: { openai: object } } = JSON.parse(await readFile(path, "utf8"));
   Object.assign(config.providers.openai, { limits: { rpm: 10_000 } });
   await writeFile(path, JSON.stringify(config));
-  await using worker = await cli.start(["up", "--metrics-port", "0", "--json"]);
+  await using worker = await cli.start(["up", "--port", "0", "--metrics-port", "0", "--json"]);
   const { metrics }: { metrics: string } = JSON.parse((await worker.line(/^\{.*\}$/, 20_000))[0]);
   const models = ["-m", "openai/gpt-5.2", "-m", "anthropic/claude-opus-4-5"];
   const run = await cli.run(["run", "Research sourdough", ...models, "--mcp", "documents"]);

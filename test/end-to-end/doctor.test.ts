@@ -73,7 +73,7 @@ test("a Redis that accepts and says nothing does not hold the doctor up", async 
 });
 
 test("beside `baton up` all is well: its own Redis is found, its worker and its reconciler are named", async () => {
-  await using up = await cli.start(["up", "--json"]);
+  await using up = await cli.start(["up", "--port", "0", "--json"]);
   await up.line(/"ready":true/, 20_000);
   const { code, ok, of, checks } = await examine({}, ["--online"]);
   expect(of("redis", "server")).toMatchObject([

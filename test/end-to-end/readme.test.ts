@@ -122,7 +122,8 @@ test("its workers start, and stop when they are told", async () => {
   const inText = [...readme.matchAll(/`npx baton (up)`/g)].map((match) => [match[1] ?? ""]);
   expect(serving.length + inText.length).toBe(3);
   for (const words of [...serving, ...inText]) {
-    await using worker = await cli.start([...words, "--json"]);
+    const free = words[0] === "up" ? ["--port", "0"] : [];
+    await using worker = await cli.start([...words, ...free, "--json"]);
     await worker.line(/^\{"ready":true/, 20_000);
     worker.signal("SIGTERM");
     expect(await worker.end(20_000)).toEqual({ code: 0, signal: null });

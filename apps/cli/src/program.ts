@@ -68,9 +68,17 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
   const drain = ["--drain <seconds>", "how long phases may take to end after a signal"] as const;
   const metricsPort = ["--metrics-port <n>", "serve metrics and probes there; 0 for a free port"] as const;
   const metricsHost = ["--metrics-host <address>", "on this address (default: 127.0.0.1)"] as const;
+  const apiHost = [
+    "--host <address>",
+    "the API's address; other machines reach it by a public one",
+    "127.0.0.1",
+  ] as const;
+  const apiPort = ["--port <n>", "the API's port; 0 for a free one", port, 4800] as const;
   program
     .command("up")
-    .description("everything in one process: Redis, and workers for each provider that has its key")
+    .description("everything in one process: Redis, the API, and workers for each provider that has its key")
+    .option(...apiHost)
+    .option(...apiPort)
     .option(
       "-m, --model <pattern>",
       "serve these models alone: an id, or a prefix with * at its end",
@@ -81,7 +89,17 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     .option(...metricsPort, port)
     .option(...metricsHost)
     .option("--json", "print one JSON line when ready")
-    .action(async (flags) => report(await (await import("./commands/worker.ts")).worker(flags)));
+    .action(async (flags) => report(await (await import("./commands/worker.ts")).up(flags)));
+  program
+    .command("api")
+    .description(
+      "the HTTP API: runs and batches for any language, and what OpenAI's and Dedalus' clients call",
+    )
+    .option(...apiHost)
+    .option(...apiPort)
+    .option("--drain <seconds>", "how long answers may take to end after a signal", natural, 20)
+    .option("--json", "print one JSON line when ready")
+    .action(async (flags) => report(await (await import("./commands/api.ts")).api(flags)));
   program
     .command("worker")
     .description("a worker for the pools of some models")

@@ -18,3 +18,4 @@ export * from "./state.ts";
 export * from "./tool-host.ts";
 export * from "./trace-parent.ts";
 export * from "./usage.ts";
+export * from "./wire-run.ts";

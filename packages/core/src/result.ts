@@ -2,17 +2,31 @@
 import { z } from "zod";
 import type { Item } from "./item.ts";
 import { textOf } from "./item.ts";
-import type { Run } from "./run.ts";
+import type { Phase, Run } from "./run.ts";
 import { isTerminal } from "./state.ts";
 import type { Usage } from "./usage.ts";
 
-const wireUsageSchema = z.object({
+export const wireUsageSchema = z.object({
   input_tokens: z.int(),
   cached_input_tokens: z.int(),
   cache_write_tokens: z.int(),
   output_tokens: z.int(),
   reasoning_tokens: z.int(),
   total_tokens: z.int(),
+});
+
+export const wirePhaseSchema = z.object({
+  seq: z.int(),
+  name: z.string().optional(),
+  model: z.string(),
+  status: z.string(),
+  attempts: z.int(),
+  turns: z.int(),
+  started_at: z.string().nullable(),
+  ended_at: z.string().nullable(),
+  usage: wireUsageSchema,
+  /** Null when the price of a call was not known. */
+  cost_usd: z.number().nullable(),
 });
 
 export const runResultSchema = z.object({
@@ -23,21 +37,7 @@ export const runResultSchema = z.object({
   output_parsed: z.unknown().optional(),
   /** The models that really ran, in order of first appearance. */
   models_used: z.array(z.string()),
-  phases: z.array(
-    z.object({
-      seq: z.int(),
-      name: z.string().optional(),
-      model: z.string(),
-      status: z.string(),
-      attempts: z.int(),
-      turns: z.int(),
-      started_at: z.string().nullable(),
-      ended_at: z.string().nullable(),
-      usage: wireUsageSchema,
-      /** Null when the price of a call was not known. */
-      cost_usd: z.number().nullable(),
-    }),
-  ),
+  phases: z.array(wirePhaseSchema),
   /** Names of the tools called, in order of first call; handoffs are not among them. */
   tools_called: z.array(z.string()),
   usage: wireUsageSchema,
@@ -64,18 +64,7 @@ export function resultOf(run: Run, items: readonly Item[], options: ResultOption
     final_output: output,
     ...(parsed === undefined ? {} : { output_parsed: parsed }),
     models_used: [...new Set(run.phases.filter((phase) => phase.turns > 0).map((phase) => phase.model))],
-    phases: run.phases.map((phase) => ({
-      seq: phase.seq,
-      ...(phase.name === undefined ? {} : { name: phase.name }),
-      model: phase.model,
-      status: phase.status,
-      attempts: phase.attempts,
-      turns: phase.turns,
-      started_at: isoOf(phase.startedAt),
-      ended_at: isoOf(phase.endedAt),
-      usage: wireUsage(phase.usage),
-      cost_usd: phase.costUsd,
-    })),
+    phases: run.phases.map(wirePhase),
     tools_called: toolsCalled(items),
     usage: wireUsage(run.usage),
     cost_usd: run.costUsd,
@@ -111,7 +100,22 @@ function toolsCalled(items: readonly Item[]): string[] {
   return [...names].filter((name) => !name.startsWith("transfer_to_"));
 }
 
-function wireUsage(usage: Usage): z.infer<typeof wireUsageSchema> {
+export function wirePhase(phase: Phase): z.infer<typeof wirePhaseSchema> {
+  return {
+    seq: phase.seq,
+    ...(phase.name === undefined ? {} : { name: phase.name }),
+    model: phase.model,
+    status: phase.status,
+    attempts: phase.attempts,
+    turns: phase.turns,
+    started_at: isoOf(phase.startedAt),
+    ended_at: isoOf(phase.endedAt),
+    usage: wireUsage(phase.usage),
+    cost_usd: phase.costUsd,
+  };
+}
+
+export function wireUsage(usage: Usage): z.infer<typeof wireUsageSchema> {
   return {
     input_tokens: usage.inputTokens,
     cached_input_tokens: usage.cachedInputTokens,
@@ -122,7 +126,7 @@ function wireUsage(usage: Usage): z.infer<typeof wireUsageSchema> {
   };
 }
 
-function isoOf(ms: number | undefined): string | null {
+export function isoOf(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();
 }
 

@@ -55,6 +55,8 @@ const common = z.object({
   metadata: z.record(z.string(), z.string()).optional(),
   batch: z.string().optional(),
   customId: z.string().optional(),
+  /** Whose it is: an API key sees the runs of its own namespace alone. Absent: what was submitted on Redis itself. */
+  namespace: z.string().optional(),
   /** The run whose conversation this one began with, and how many of its items. */
   forkedFrom: z.object({ run: runIdSchema, items: z.int() }).optional(),
 });

@@ -194,6 +194,11 @@ const specShape = z.strictObject({
   mcp_servers: z.array(z.string().min(1).max(2_000)).max(SPEC_LIMITS.serversMax).optional(),
   tools: z.array(toolSpecSchema).max(SPEC_LIMITS.toolsMax).optional(),
   tool_choice: toolChoiceSchema.optional(),
+  /**
+   * What a call of the caller's own function does. `wait` (the default): the run waits for the result. `end`: the run
+   * succeeds with the call open, and the caller brings the result to a new run.
+   */
+  client_tools: z.enum(["wait", "end"]).optional(),
   policy: z.string().min(1).max(64).optional(),
   response_format: responseFormatSchema.optional(),
   max_turns: z.int().min(1).max(1_000).optional(),

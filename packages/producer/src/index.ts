@@ -44,6 +44,7 @@ export {
 export { type RunInput, runInputSchema } from "./run-input.ts";
 export type { RunnerLog } from "./run-log.ts";
 export type { FollowParams, ModelParam, PhaseParams, RunParams, SettingsParams } from "./run-params.ts";
+export type { RunService } from "./run-service.ts";
 export { RunStream } from "./run-stream.ts";
 export { Runner, type RunnerOptions } from "./runner.ts";
 export type { PendingToolCall, RunnerResult, RunnerToolResult } from "./runner-result.ts";

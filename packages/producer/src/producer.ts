@@ -45,6 +45,8 @@ export interface SubmitOptions {
     | undefined;
   /** The same key with the same spec gives the same run; with another spec it is a `conflict` (R8). */
   readonly idempotencyKey?: string | undefined;
+  /** Whose run it is: idempotency keys hold within a namespace, and its runs can be listed alone. */
+  readonly namespace?: string | undefined;
   /** The submitter's trace context (W3C `traceparent`): the run's spans join its trace. One that cannot be read is left out. */
   readonly trace?: string | undefined;
 }
@@ -85,6 +87,7 @@ export class Producer extends BatchControl {
       idempotencyKey: keyOf(options),
       batch,
       admit: batch?.admit,
+      namespace: options.namespace,
       trace: traceOf(options),
     });
     return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0, progress: "new" });
@@ -112,6 +115,7 @@ export class Producer extends BatchControl {
       timeoutMs: timeoutMsOf(own),
       idempotencyKey: keyOf(options),
       batch: options.batch,
+      namespace: options.namespace ?? run.namespace,
       trace: traceOf(options),
       fork: { of: id, items: fork.shared, phase: fork.phase },
     });
@@ -156,6 +160,12 @@ function traceOf({ trace }: SubmitOptions): string | undefined {
   return parent === undefined ? undefined : formatTraceParent(parent);
 }
 
-function keyOf({ idempotencyKey, batch }: SubmitOptions): string | undefined {
-  return idempotencyKey ?? (batch === undefined ? undefined : batchKey(batch));
+function keyOf({ idempotencyKey, batch, namespace }: SubmitOptions): string | undefined {
+  const own = namespace === undefined ? idempotencyKey : keyIn(namespace, idempotencyKey);
+  return own ?? (batch === undefined ? undefined : batchKey(batch));
+}
+
+/** No key that a caller without a namespace would choose by accident. */
+function keyIn(namespace: string, idempotencyKey: string | undefined): string | undefined {
+  return idempotencyKey === undefined ? undefined : `namespace ${namespace} ${idempotencyKey}`;
 }

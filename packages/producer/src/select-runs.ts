@@ -5,6 +5,8 @@ import type { Ledger } from "@baton/store";
 export interface RunFilter {
   readonly status: RunStatus;
   readonly batch?: string | undefined;
+  /** Only runs of this namespace. */
+  readonly namespace?: string | undefined;
   /** The pool that the run is in or was in last: a model id, or a prefix that ends with `*`. */
   readonly pool?: string | undefined;
   /** Code of the error that a failed run ended with. */
@@ -40,9 +42,10 @@ export async function* selectRuns(
   }
 }
 
-function matches(run: Run, { status, pool, error, reason, metadata }: RunFilter): boolean {
+function matches(run: Run, { status, namespace, pool, error, reason, metadata }: RunFilter): boolean {
   return (
     run.status === status &&
+    (namespace === undefined || run.namespace === namespace) &&
     (pool === undefined || matchesModelPattern(pool, run.model)) &&
     (error === undefined || (run.status === "failed" && run.error.code === error)) &&
     (reason === undefined || (run.status === "waiting" && run.reason === reason)) &&

@@ -30,6 +30,8 @@ export interface CreateRun {
   readonly batch?: { readonly id: string; readonly customId: string } | undefined;
   /** Waits for its admission to the pool's queue with the others of its batch: no job is added, the feeder does. */
   readonly admit?: boolean | undefined;
+  /** Whose run it is; absent: nobody's in particular. */
+  readonly namespace?: string | undefined;
   /** The submitter's trace context, as `traceparent` has it. */
   readonly trace?: string | undefined;
   /** The run whose conversation this one begins with: `items` are its first ones, and what is added to them. */
@@ -77,6 +79,7 @@ export async function createRun(run: RunScript, create: CreateRun): Promise<Crea
       create.admit === true && batch !== undefined ? "1" : "",
       fork === undefined ? "" : `${fork.of} ${fork.items}`,
       create.trace ?? "",
+      create.namespace ?? "",
       ...create.items.map((item) => JSON.stringify(item)),
     ],
   );

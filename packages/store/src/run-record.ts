@@ -8,7 +8,7 @@
  * slash those that met a rate limit); not_before, deadline, reason and detail (of a wait), pausing, unfit_since,
  * missing; error_code, error_message (of the end, or of the last failed call); idem (digest of the idempotency key),
  * needs (1 when there are any), ops (the last operation ids, R1), committed (`<ticket>/<claim>` of the last commit,
- * R7); batch, custom_id; forked (`<run id> <items>`).
+ * R7); batch, custom_id; namespace; forked (`<run id> <items>`).
  */
 import {
   addUsage,
@@ -63,6 +63,7 @@ export function readRunRecord(
     ...(spec?.metadata === undefined ? {} : { metadata: spec.metadata }),
     ...(fields.batch === undefined ? {} : { batch: fields.batch }),
     ...(fields.custom_id === undefined ? {} : { customId: fields.custom_id }),
+    ...(fields.namespace === undefined ? {} : { namespace: fields.namespace }),
     ...forkedFrom(fields.forked),
     ...ended,
     ...(fields.not_before === undefined ? {} : { notBefore: number("not_before") }),

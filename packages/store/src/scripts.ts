@@ -36,6 +36,7 @@ export const SCRIPTS = {
       "admit",
       "forked",
       "trace",
+      "namespace",
       "items...",
     ],
     allowOom: false,

@@ -68,6 +68,13 @@ describe("the run waits", () => {
     expect(decideOn(log(asked, result("m1"), result("m2")))).toEqual({ kind: "call_model" });
   });
 
+  test("or ends with their calls open, where the caller goes on in a run of its own", () => {
+    const spec = parseRunSpec({ input: "?", model: [gpt, claude], client_tools: "end" });
+    const asked = reply([call("a"), call("mine", "m1")]);
+    expect(idsOf(decideOn(log(asked), { spec }))).toEqual([["a"], []]);
+    expect(decideOn(log(asked, result("a")), { spec })).toEqual({ kind: "succeed", notice: undefined });
+  });
+
   test("instead of a model call when it is to pause, and tools are still run", () => {
     expect(decideOn(log(user("go")), { pausing: true })).toEqual({ kind: "wait", reason: "paused" });
     expect(idsOf(decideOn(log(reply([call("a")])), { pausing: true }))).toEqual([["a"], []]);

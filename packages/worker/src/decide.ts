@@ -107,7 +107,10 @@ function decideCalls(view: View, turn: OpenTurn): Step {
     };
   }
   if (asking.length > 0) return { kind: "wait", reason: "approval", calls: asking };
-  if (open.some((call) => view.clientTools.has(call.name))) return { kind: "wait", reason: "client_tools" };
+  if (open.some((call) => view.clientTools.has(call.name))) {
+    if (view.spec.client_tools === "end") return { kind: "succeed", notice: undefined };
+    return { kind: "wait", reason: "client_tools" };
+  }
   const [call, ...losers] = open;
   const to = call === undefined ? undefined : view.transfers.get(call.name);
   if (call === undefined || to === undefined) return nextCall(view);

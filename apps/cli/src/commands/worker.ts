@@ -2,7 +2,8 @@
 
 import { BatonError } from "@baton/core";
 import { availableProviders, serve } from "@baton/worker-app/serve";
-import { openCommand, workerLog } from "../command-context.ts";
+import { type ApiFlags, startCommandApi } from "../api-flags.ts";
+import { type CommandContext, openCommand, workerLog } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 
 export interface WorkerFlags {
@@ -15,9 +16,31 @@ export interface WorkerFlags {
   readonly json?: boolean;
 }
 
-/** Serves the given models, or those of every provider that has its key. */
+/** Serves the given models. */
 export async function worker(flags: WorkerFlags): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
+  return await serveModels(context, flags, undefined);
+}
+
+/** Everything in one process: the API, and workers for the given models, or those of every provider that has its key. */
+export async function up(flags: WorkerFlags & ApiFlags): Promise<ExitCode> {
+  await using context = await openCommand({ quiet: flags.json === true });
+  const api = await startCommandApi(context, flags);
+  try {
+    return await serveModels(context, flags, api.url);
+  } finally {
+    // By now the runs that callers wait for are done, or handed back.
+    await api.stop(API_DRAIN_MS);
+  }
+}
+
+const API_DRAIN_MS = 5_000;
+
+async function serveModels(
+  context: CommandContext,
+  flags: WorkerFlags,
+  api: string | undefined,
+): Promise<ExitCode> {
   const { environment, config, store, terminal } = context;
   const patterns = flags.model ?? availableProviders(config, environment).map((name) => `${name}/*`);
   if (patterns.length === 0) {
@@ -39,13 +62,15 @@ export async function worker(flags: WorkerFlags): Promise<ExitCode> {
     metrics: port === undefined ? undefined : { host, port },
     onReady: (_worker, urls) => {
       if (flags.json === true) {
-        const line = { ready: true, redis: context.redis, pools: patterns, ...urls };
+        const url = api === undefined ? {} : { url: api };
+        const line = { ready: true, ...url, redis: context.redis, pools: patterns, ...urls };
         terminal.out(`${JSON.stringify(line)}\n`);
         return;
       }
       terminal.out(
         `Serving ${patterns.map(context.labelOf).join(", ")} on ${context.redis}. Ctrl-C drains and stops.\n`,
       );
+      if (api !== undefined) terminal.out(`The API is at ${api}\n`);
       if (urls.metrics !== undefined) terminal.out(`Metrics at ${urls.metrics}/metrics\n`);
     },
   });

@@ -1,18 +1,18 @@
 -- Creates a run with its first items, or finds the one that the same submission made before (R8).
 -- KEYS: run
 -- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, phase, batch, custom_id, admit,
---       forked, trace, items...
+--       forked, trace, namespace, items...
 -- phase: where the run begins; not 0 in a fork. forked: `<run id> <items>` that it began with, or ''.
 -- admit: 1 when the run waits for its admission with others of its batch: its ticket is 0, and no job is added.
--- trace: the submitter's trace context, or ''.
+-- trace: the submitter's trace context, or ''. namespace: whose run it is, or ''.
 -- Reply: {created | exists, id, ticket, pool} | {conflict, id}
 -- Keeps: R1 (the same id or key again changes nothing), R4 (the run enters its pool), R8.
 local keys = keys_of(KEYS[1])
 local spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local delay_ms, timeout_ms, body_hash, idem_digest = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local phase, batch, custom_id, admit = ARGV[9], ARGV[10], ARGV[11], ARGV[12] == '1'
-local forked, trace = ARGV[13], ARGV[14]
-local first_item = 15
+local forked, trace, namespace = ARGV[13], ARGV[14], ARGV[15]
+local first_item = 16
 local idem_key = keys.idem_prefix .. idem_digest
 
 if idem_digest ~= '' then
@@ -63,6 +63,7 @@ if batch ~= '' then
     redis.call('ZADD', admission_of(keys.tag).batches, now, batch)
   end
 end
+if namespace ~= '' then redis.call('HSET', keys.run, 'namespace', namespace) end
 if forked ~= '' then redis.call('HSET', keys.run, 'forked', forked) end
 if admit then
   enter_admission(keys, batch, pool, priority, delay_ms > 0 and now + delay_ms or 0)

@@ -1,0 +1,42 @@
+/** What routes work with; made once for an API, and closed by whoever made it. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Config } from "@baton/core";
+import type { RunService } from "@baton/producer";
+import type { ConnectedStore } from "@baton/store";
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Principal } from "./access/principal.ts";
+import type { ScopedRuns } from "./access/scoped-runs.ts";
+
+export interface ApiContext {
+  /** All runs and batches, whoever they belong to: for `scopedRuns` and what concerns no run. */
+  readonly service: RunService;
+  readonly store: ConnectedStore;
+  readonly config: Config;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Aborted when the API stops: whoever waits for a run ends then. */
+  readonly stopping: AbortSignal;
+  /** The runs that the request's principal may see. */
+  readonly runsOf: (request: FastifyRequest) => ScopedRuns;
+}
+
+/** An app whose routes have zod schemas. */
+export type ApiApp = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    principal: Principal;
+  }
+  interface FastifyContextConfig {
+    /** What a caller's key must be allowed to; absent: anyone may call it, without a key. */
+    scope?: "read" | "submit" | "operate";
+  }
+}
