@@ -7,7 +7,6 @@ import type { ConnectedStore } from "@baton/store";
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Principal } from "./access/principal.ts";
-import type { ScopedRuns } from "./access/scoped-runs.ts";
 
 export interface ApiContext {
   /** All runs and batches, whoever they belong to: for `scopedRuns` and what concerns no run. */
@@ -19,7 +18,7 @@ export interface ApiContext {
   /** Aborted when the API stops: whoever waits for a run ends then. */
   readonly stopping: AbortSignal;
   /** The runs that the request's principal may see. */
-  readonly runsOf: (request: FastifyRequest) => ScopedRuns;
+  readonly runsOf: (request: FastifyRequest) => RunService;
 }
 
 /** An app whose routes have zod schemas. */

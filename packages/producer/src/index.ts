@@ -6,7 +6,7 @@ export {
 export { checkBatchId } from "./batch/batch-key.ts";
 export type { BadLine, BatchLine, SpecDefaults } from "./batch/batch-line.ts";
 export type { BatchErrorLine, BatchResultsOptions } from "./batch/batch-results.ts";
-export type { BatchStatus } from "./batch/batch-status.ts";
+export type { BatchFilter, BatchStatus } from "./batch/batch-status.ts";
 export { type WireBatch, wireBatch } from "./batch/batch-wire.ts";
 export { type BatchCheck, batchIdOf, type CheckOptions, checkBatch, hashing } from "./batch/check-batch.ts";
 export { LINE_BYTES_MAX, type ReadBatchOptions, readBatchLines } from "./batch/read-batch-lines.ts";

@@ -68,7 +68,7 @@ const WEIGHT = { min: 0.001, max: 1_000 } as const;
 export const KEPT_FOR_SHARDS_MS = 86_400_000;
 
 /** Letters, digits, `.`, `_` and `-`: it stands in keys and in file names. */
-export const BATCH_ID = /^[A-Za-z0-9._-]{1,64}$/;
+export const BATCH_ID = /^(?:[a-z0-9][a-z0-9._-]{0,63}\/)?[A-Za-z0-9._-]{1,64}$/;
 
 const FIELDS = [
   "created",

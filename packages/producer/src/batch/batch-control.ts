@@ -12,7 +12,13 @@ import {
   batchResults,
   idsInOrder,
 } from "./batch-results.ts";
-import { type BatchStatus, listBatches, readBatchStatus, watchBatch } from "./batch-status.ts";
+import {
+  type BatchFilter,
+  type BatchStatus,
+  listBatches,
+  readBatchStatus,
+  watchBatch,
+} from "./batch-status.ts";
 import { type BatchSubmission, type SubmitBatchOptions, submitBatch } from "./submit-batch.ts";
 
 export interface RetryBatchOptions extends RetryOptions {
@@ -61,9 +67,9 @@ export class BatchControl extends RunControl {
     return readBatchStatus(this.#options.ledger, id);
   }
 
-  /** All batches, newest first. */
-  batches(): AsyncGenerator<BatchStatus, void, void> {
-    return listBatches(this.#options.ledger);
+  /** Batches, newest first; of a namespace, if one is given. */
+  batches(filter: BatchFilter = {}): AsyncGenerator<BatchStatus, void, void> {
+    return listBatches(this.#options.ledger, filter);
   }
 
   /** The status now and every `everyMs`, until the batch is over or the signal is aborted. */

@@ -36,13 +36,23 @@ export async function readBatchStatus(ledger: StatusSource, id: string): Promise
 
 const BATCHES_A_PAGE = 50;
 
-/** All batches, newest first. */
-export async function* listBatches(ledger: StatusSource): AsyncGenerator<BatchStatus, void, void> {
+export interface BatchFilter {
+  /** Those of this namespace alone. */
+  readonly namespace?: string | undefined;
+}
+
+/** Batches, newest first. */
+export async function* listBatches(
+  ledger: StatusSource,
+  { namespace }: BatchFilter,
+): AsyncGenerator<BatchStatus, void, void> {
+  const prefix = namespace === undefined ? "" : `${namespace}/`;
   for (let from = 0; ; from += BATCHES_A_PAGE) {
-    const ids = await ledger.batches({ from, limit: BATCHES_A_PAGE });
+    const page = await ledger.batches({ from, limit: BATCHES_A_PAGE });
+    const ids = page.filter((id) => id.startsWith(prefix));
     const read = await Promise.all(ids.map((id) => readBatchStatus(ledger, id).catch(goneIsNone)));
     yield* read.filter((status) => status !== undefined);
-    if (ids.length < BATCHES_A_PAGE) return;
+    if (page.length < BATCHES_A_PAGE) return;
   }
 }
 

@@ -21,6 +21,8 @@ import type { BatchLine } from "./batch-line.ts";
 
 export interface SubmitBatchOptions {
   readonly id: string;
+  /** Whose runs they are; its id then begins with `<namespace>/`. */
+  readonly namespace?: string | undefined;
   /** Its share of each pool, beside 1 for another batch; of a batch that is there already it is set anew. */
   readonly weight?: number | undefined;
   /** Of all its runs together; of a batch that is there already the bounds that are given are set anew. */
@@ -98,6 +100,7 @@ export async function submitBatch(
 
 interface OpenedBatch {
   readonly id: string;
+  readonly namespace: string | undefined;
   /** Run ids begin with it, so that they sort behind one another as the lines do. */
   readonly openedAt: number;
   /** 0 for at once. */
@@ -114,12 +117,17 @@ async function open({ ledger, ids }: SubmitDeps, options: SubmitBatchOptions): P
   if (opened === "known" && weight !== undefined) await ledger.setBatchWeight(id, weight);
   if (opened === "known" && budget !== undefined) await ledger.setBatchBudget(id, merged);
   const batch = await ledger.batch(id);
-  return { id, openedAt: batch.createdAt ?? ids.now(), runAt: batch.runAt ?? 0 };
+  return {
+    id,
+    namespace: options.namespace,
+    openedAt: batch.createdAt ?? ids.now(),
+    runAt: batch.runAt ?? 0,
+  };
 }
 
 function create(
   { ledger, ids }: SubmitDeps,
-  { id, openedAt, runAt }: OpenedBatch,
+  { id, namespace, openedAt, runAt }: OpenedBatch,
   { customId, line, spec }: BatchLine,
 ): Promise<CreateReply> {
   const now = ids.now();
@@ -135,6 +143,7 @@ function create(
     timeoutMs: timeoutMsOf(spec),
     idempotencyKey,
     batch: { id, customId },
+    namespace,
     admit: true,
   });
 }
