@@ -10,6 +10,7 @@ import {
 } from "@baton/core";
 import { Producer } from "@baton/producer";
 import {
+  type Cipher,
   createLedger,
   EventHub,
   type Ledger,
@@ -39,17 +40,18 @@ export interface BenchRigOptions {
     signal: AbortSignal,
   ) => ModelReply | Promise<ModelReply>;
   readonly pools?: readonly string[];
+  readonly cipher?: Cipher | undefined;
 }
 
 /** Starts a worker of the pools, and a producer, in this process. */
 export async function openBenchRig(options: BenchRigOptions): Promise<BenchRig> {
-  const { url, concurrency, call, pools = POOLS } = options;
+  const { url, concurrency, call, pools = POOLS, cipher } = options;
   const onError = (error: Error): never => {
     throw error;
   };
   const config = parseConfig({ limits: { maxTurns: 1_000 } }, "the benchmark");
   const connection = openLedgerConnection({ url, onError });
-  const ledger = createLedger(connection, { retentionMs: 0 });
+  const ledger = createLedger(connection, { retentionMs: 0, cipher });
   const queues = new PoolQueues(connection, onError);
   const hub = new EventHub(openBlockingConnection({ url, onError }));
   const adapters: AdapterLookup = () => ({ call: async (...given) => call(...given) });

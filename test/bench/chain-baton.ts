@@ -3,6 +3,7 @@
  * through one worker process, with a model at the adapter interface that answers at once.
  */
 import type { RunSpecInput } from "@baton/core";
+import type { Cipher } from "@baton/store";
 import { until } from "../support/until.ts";
 import { type BenchRig, openBenchRig, POOLS, textReply } from "./bench-rig.ts";
 
@@ -15,10 +16,17 @@ export interface ChainOptions {
   readonly runs: number;
   /** Default: two. */
   readonly pools?: readonly string[];
+  /** Encrypts what the runs say. */
+  readonly cipher?: Cipher | undefined;
 }
 
 /** Runs the chains and tells how many phases a second went through, submission of the runs included. */
-export async function batonPhasesPerSecond({ url, runs, pools = POOLS }: ChainOptions): Promise<number> {
+export async function batonPhasesPerSecond({
+  url,
+  runs,
+  pools = POOLS,
+  cipher,
+}: ChainOptions): Promise<number> {
   /** Each run begins at another pool, so that all pools have the same work. */
   const specOf = (run: number): RunSpecInput => ({
     input: "go",
@@ -37,6 +45,7 @@ export async function batonPhasesPerSecond({ url, runs, pools = POOLS }: ChainOp
     url,
     concurrency: ALIVE,
     pools,
+    cipher,
     call: (request) => {
       // The run's last phase makes room for the next run: input, then a reply and a handoff for each phase before.
       if (request.items.length === 2 * PHASES - 1) submitNext(rig);

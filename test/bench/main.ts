@@ -9,6 +9,7 @@ import { Redis } from "ioredis";
 import { freshRedis } from "../support/redis.ts";
 import { barePhasesPerSecond } from "./chain-bare.ts";
 import { batonPhasesPerSecond } from "./chain-baton.ts";
+import { encryptionCost } from "./encryption.ts";
 import { fairness } from "./fairness.ts";
 import { growth } from "./growth.ts";
 import { handoffLatenciesMs } from "./handoff-latency.ts";
@@ -42,6 +43,7 @@ const sections: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   turns: turnCost,
   reconciler: () => reconcilerCost(Number(values.waiting)),
   fairness: () => fairness(5_000),
+  encryption: () => encryptionCost(Number(values.runs)),
   memory: () => runBytes(2_000),
   streaming: () => streaming(values.streams.split(",").map(Number)),
   submit: () => submitSpeed(Number(values.lines)),

@@ -4,7 +4,14 @@
  */
 import { parseArgs } from "node:util";
 import { Producer } from "@baton/producer";
-import { createLedger, EventHub, openBlockingConnection, openLedgerConnection } from "@baton/store";
+import {
+  createLedger,
+  EventHub,
+  openBlockingConnection,
+  openLedgerConnection,
+  PoolQueues,
+  type QueueEntry,
+} from "@baton/store";
 import { systemIds } from "../support/worker-rig.ts";
 
 const { values } = parseArgs({
@@ -16,15 +23,16 @@ if (url === undefined || key === undefined || spec === undefined) throw new Erro
 const onError = (error: Error): void => {
   throw error;
 };
+const connection = openLedgerConnection({ url, onError });
 const producer = new Producer({
-  ledger: createLedger(openLedgerConnection({ url, onError }), { retentionMs: 0 }),
-  queues: {
-    enqueue: async ({ runId }) => {
+  ledger: createLedger(connection, { retentionMs: 0 }),
+  queues: Object.assign(new PoolQueues(connection, onError), {
+    enqueue: async ({ runId }: QueueEntry) => {
       // One write, which is with the reader before the process ends.
       process.stdout.write(`created ${runId}\n`, () => process.kill(process.pid, "SIGKILL"));
-      return new Promise(() => undefined);
+      return new Promise<void>(() => undefined);
     },
-  },
+  }),
   hub: new EventHub(openBlockingConnection({ url, onError })),
   ids: systemIds,
 });

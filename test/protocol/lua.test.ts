@@ -236,7 +236,7 @@ async function send(
       return { tag: isFed ? "fed" : "nothing", entry: isFed ? { pool: 0, ticket: 1 } : undefined };
     }
     case "audit": {
-      const reply = await run("audit", [runKeys(id).run], ["repair", ""]);
+      const reply = await run("audit", [runKeys(id).run], ["repair", "", ""]);
       if (reply.length > 0) expect(reply).toEqual([[0, "admission+"]]);
       return { tag: reply.length > 0 ? "replaced" : "nothing", entry: undefined };
     }

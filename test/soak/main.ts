@@ -59,7 +59,10 @@ async function work({ producer, ended }: SoakRig, count: number): Promise<number
     await until(() => already + submitted - ended() < ALIVE, { what: "runs to end", withinMs: 60_000 });
     await producer.submit(
       { input: `run ${submitted}`, model: ["soak/a", "soak/b"], metadata: { n: String(submitted) } },
-      { batch: { id: `soak-${submitted % 7}`, customId: `${already}-${submitted}` } },
+      {
+        batch: { id: `soak-${submitted % 7}`, customId: `${already}-${submitted}` },
+        namespace: submitted % 2 === 0 ? `soak-${submitted % 3}` : undefined,
+      },
     );
   }
   await until(() => ended() === already + count, { what: "the last run to end", withinMs: 60_000 });

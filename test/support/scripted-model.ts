@@ -12,6 +12,7 @@ import {
   type Part,
   type StopReason,
   splitModelId,
+  textOf,
 } from "@baton/core";
 
 export interface ScriptedReply {
@@ -36,9 +37,16 @@ export function scriptedModels(script: Script): ScriptedModels {
   const adapters: AdapterLookup = (model) => ({
     async call(request, onDelta, signal): Promise<ModelReply> {
       calls.push({ model, request });
-      const reply = await script(request, signal, onDelta);
+      let shown = "";
+      const reply = await script(request, signal, (delta) => {
+        if (delta.kind === "text") shown += delta.text;
+        onDelta(delta);
+      });
       signal.throwIfAborted();
-      for (const part of reply.parts) if (part.type === "text") onDelta({ kind: "text", text: part.text });
+      const said = textOf({ parts: [...reply.parts] });
+      // A script may show the beginning of its reply itself.
+      const left = said.startsWith(shown) ? said.slice(shown.length) : said;
+      if (left !== "") onDelta({ kind: "text", text: left });
       const hasCalls = reply.parts.some((part) => part.type === "tool_call");
       return {
         parts: reply.parts,

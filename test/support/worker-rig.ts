@@ -12,6 +12,7 @@ import {
 } from "@baton/core";
 import { Producer } from "@baton/producer";
 import {
+  type Cipher,
   createLedger,
   EventHub,
   type Ledger,
@@ -55,12 +56,17 @@ export const noTools: ToolHost = {
   close: async () => undefined,
 };
 
-/** `shards`: as many as the store has; nobody else says so here. */
-export async function openRig(url: string, config: ConfigInput = {}, shards = 1): Promise<Rig> {
+/** `shards`: as many as the store has; nobody else says so here. Without a cipher all lies in clear. */
+export async function openRig(
+  url: string,
+  config: ConfigInput = {},
+  shards = 1,
+  cipher?: Cipher,
+): Promise<Rig> {
   const errors: Error[] = [];
   const onError = (error: Error) => errors.push(error);
   const connection = openLedgerConnection({ url, onError });
-  const ledger = createLedger(connection, { retentionMs: 0, shards });
+  const ledger = createLedger(connection, { retentionMs: 0, shards, cipher });
   const queues = new PoolQueues(connection, onError, shards);
   const hub = new EventHub(openBlockingConnection({ url, onError }), shards);
   const parsed = parseConfig(config, "the test's configuration");
@@ -86,7 +92,7 @@ export async function openRig(url: string, config: ConfigInput = {}, shards = 1)
       const own = openLedgerConnection({ url, onError });
       count += 1;
       const worker = new ModelWorker({
-        ledger: wrap(createLedger(own, { retentionMs: 0, shards })),
+        ledger: wrap(createLedger(own, { retentionMs: 0, shards, cipher })),
         connection: own,
         hub,
         adapters,

@@ -19,6 +19,7 @@ describe("a configuration", () => {
         phaseTimeout: 0,
       },
       retention: { days: 7 },
+      api: expect.objectContaining({ cors: [], hosts: [], bodyBytesMax: 33_554_432, connectionsMax: 10_000 }),
       allowPrivateAddresses: false,
     });
   });

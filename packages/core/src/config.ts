@@ -190,6 +190,57 @@ function withPresets(
   return whole;
 }
 
+const MEBIBYTE = 1_048_576;
+
+/** A host as it stands in a `Host` header, without its port. */
+const hostName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9.:_-]+$/, "a host's name or address in small letters, without a port");
+
+const proxyAddress = z.union(
+  [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6(), z.enum(["loopback", "linklocal", "uniquelocal"])],
+  "an IP address, a range such as 10.0.0.0/8, loopback, linklocal or uniquelocal",
+);
+
+/** What guards the HTTP API; docs/security.md tells what each is for. */
+const apiConfigSchema = z.strictObject({
+  /** Origins whose pages may call the API from a browser, such as `https://app.example.com`. */
+  cors: z
+    .array(
+      z
+        .url({ protocol: /^https?$/ })
+        .refine((url) => URL.canParse(url) && new URL(url).origin === url, "an origin, without a path"),
+    )
+    .max(100)
+    .default([]),
+  /** Names by which an API that asks for no keys may be called, besides those of this machine. */
+  hosts: z.array(hostName).max(100).default([]),
+  /**
+   * Whose `X-Forwarded-For` is believed: so many proxies, counted from here, or those at these addresses (`10.0.0.0/8`).
+   * Absent: nobody's.
+   */
+  trustProxy: z.union([z.int().min(1).max(16), z.array(proxyAddress).min(1).max(100)]).optional(),
+  /** Of a body that is not a batch's file. */
+  bodyBytesMax: z
+    .int()
+    .min(1_024)
+    .max(512 * MEBIBYTE)
+    .default(32 * MEBIBYTE),
+  /** Of a batch's file. */
+  batchBytesMax: z
+    .int()
+    .min(1_024)
+    .max(64 * 1_024 * MEBIBYTE)
+    .default(1_024 * MEBIBYTE),
+  /** Batch files that come in at once, in a process; each is kept on disk meanwhile. */
+  batchUploadsMax: z.int().min(1).max(1_000).default(4),
+  /** At once, in a process. */
+  connectionsMax: z.int().min(1).max(1_000_000).default(10_000),
+  /** How long a chat completion waits for a run that waits for people or for a worker, before it says so. */
+  chatWaitSeconds: z.number().min(0).max(3_600).default(20),
+});
+
 const retentionDays = z.union([z.number().positive().max(3_650), z.literal(false)]);
 
 export const configSchema = z.strictObject({
@@ -223,7 +274,8 @@ export const configSchema = z.strictObject({
       cancelled: retentionDays.optional(),
     })
     .prefault({}),
-  /** Lets MCP URLs of requests reach private and loopback addresses. */
+  api: apiConfigSchema.prefault({}),
+  /** Lets MCP URLs of requests, and those of images and files, reach private and loopback addresses. */
   allowPrivateAddresses: z.boolean().default(false),
 });
 export type Config = z.infer<typeof configSchema>;

@@ -7,45 +7,62 @@
 /** `never`: the same call fails again. `backoff`: try later. `{after}`: the provider named the delay, in ms. */
 export type Retry = "never" | "backoff" | { readonly after: number };
 
-export type ErrorCode =
+export const ERROR_CODES = [
   // What the caller sent or configured.
-  | "invalid_spec"
-  | "invalid_config"
-  | "unknown_provider"
-  | "missing_key"
-  | "unsupported"
-  | "not_found"
-  | "conflict"
-  | "not_possible"
-  | "config_missing"
+  "invalid_spec",
+  "invalid_config",
+  "unknown_provider",
+  "missing_key",
+  "unsupported",
+  "not_found",
+  "conflict",
+  "not_possible",
+  "config_missing",
   // What a model or its provider answered.
-  | "provider_unreachable"
-  | "provider_timeout"
-  | "provider_rate_limited"
-  | "provider_overloaded"
-  | "provider_auth"
-  | "provider_rejected"
-  | "provider_protocol"
-  | "context_too_long"
-  | "refusal"
-  | "content_filter"
+  "provider_unreachable",
+  "provider_timeout",
+  "provider_rate_limited",
+  "provider_overloaded",
+  "provider_auth",
+  "provider_rejected",
+  "provider_protocol",
+  "context_too_long",
+  "refusal",
+  "content_filter",
   // What bounds a run.
-  | "output_limit"
-  | "max_turns"
-  | "max_handoffs"
-  | "budget"
-  | "deadline"
-  | "phase_timeout"
-  | "poison"
-  | "policy_stopped"
+  "output_limit",
+  "max_turns",
+  "max_handoffs",
+  "budget",
+  "deadline",
+  "phase_timeout",
+  "poison",
+  "policy_stopped",
   // Infrastructure.
-  | "redis_unreachable"
-  | "redis_unfit"
-  | "redis_full"
-  | "store_corrupt"
-  | "tool_failed"
-  | "cancelled"
-  | "internal";
+  "redis_unreachable",
+  "redis_unfit",
+  "redis_full",
+  "store_corrupt",
+  "encryption_key_missing",
+  "tool_failed",
+  "cancelled",
+  "internal",
+  // What keeps a caller from Baton's API, and what the API says of a request as such.
+  "server_unreachable",
+  "server_protocol",
+  "unauthorized",
+  "forbidden",
+  "rate_limited",
+  "too_large",
+  "too_slow",
+  "no_room",
+  "unsupported_media_type",
+  "method_not_allowed",
+  "precondition_failed",
+  "bad_request",
+  "shutting_down",
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface BatonErrorOptions {
   readonly retry?: Retry;

@@ -79,6 +79,8 @@ export const runEventSchema = z.discriminatedUnion("type", [
     run: runSchema,
     items: z.array(itemSchema),
     partialText: z.string(),
+    /** The beginning of the partial text is gone: the stream is bounded, and the reply is long. */
+    partialCut: z.literal(true).optional(),
   }),
 ]);
 

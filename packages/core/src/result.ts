@@ -126,6 +126,16 @@ export function wireUsage(usage: Usage): z.infer<typeof wireUsageSchema> {
   };
 }
 
+export function usageOfWire(wire: z.infer<typeof wireUsageSchema>): Usage {
+  return {
+    inputTokens: wire.input_tokens,
+    cachedInputTokens: wire.cached_input_tokens,
+    cacheWriteTokens: wire.cache_write_tokens,
+    outputTokens: wire.output_tokens,
+    reasoningTokens: wire.reasoning_tokens,
+  };
+}
+
 export function isoOf(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();
 }

@@ -185,3 +185,18 @@ describe("the models of a spec", () => {
     ]);
   });
 });
+
+test("an MCP URL with a login in it is refused, in a phase too, and the login is not said again", () => {
+  const login = "https://user:canary@example.com/mcp";
+  const specs = [
+    { input: "hi", model: "openai/gpt-5.2", mcp_servers: [login] },
+    { input: "hi", phases: [{ model: "openai/gpt-5.2", mcp_servers: ["HTTPS://canary@example.com"] }] },
+  ];
+  for (const spec of specs) {
+    expect(() => parseRunSpec(spec)).toThrow("a user name or password");
+    expect(() => parseRunSpec(spec)).not.toThrow("canary");
+  }
+  expect(() =>
+    parseRunSpec({ ...specs[0], mcp_servers: ["https://example.com/@user", "a:b@c"] }),
+  ).not.toThrow();
+});

@@ -238,7 +238,17 @@ export const runSpecSchema = specShape.superRefine((spec, context) => {
   if (spec.messages !== undefined && spec.messages.at(-1)?.role === "assistant") {
     fail("messages", "the last message is the assistant's: end with a user or tool message");
   }
+  if ([spec, ...(spec.phases ?? [])].some(({ mcp_servers: servers = [] }) => servers.some(hasLogin))) {
+    fail("mcp_servers", "a URL carries a user name or password: configure the server, and name it");
+  }
 });
+
+/** A spec is kept and shown, so it carries no secret (R9). */
+function hasLogin(server: string): boolean {
+  if (!/^https?:/i.test(server) || !URL.canParse(server)) return false;
+  const { username, password } = new URL(server);
+  return username !== "" || password !== "";
+}
 
 export type RunSpec = z.infer<typeof runSpecSchema>;
 

@@ -7,6 +7,8 @@ export interface ToolDefinition {
   readonly description: string;
   /** JSON Schema of the arguments, an object schema. */
   readonly inputSchema: Readonly<Record<string, unknown>>;
+  /** Whoever gave the schema wrote it for OpenAI's strict mode, and wants arguments that keep to it. */
+  readonly strict?: true | undefined;
   /** Neither read-only nor idempotent calls get a marker item before they start (DESIGN: outcome unknown). */
   readonly readOnly: boolean;
   readonly idempotent: boolean;

@@ -4,50 +4,47 @@
  */
 import { z } from "zod";
 import { runIdSchema } from "./ids.ts";
-import { isoOf, wirePhase, wirePhaseSchema, wireUsage, wireUsageSchema } from "./result.ts";
+import { isoOf, usageOfWire, wirePhase, wirePhaseSchema, wireUsage, wireUsageSchema } from "./result.ts";
 import { type Phase, type Run, runErrorSchema, runSchema } from "./run.ts";
 import { RUN_STATUSES } from "./state.ts";
-import type { Usage } from "./usage.ts";
 
 const time = z.iso.datetime();
 
 export const wireRunSchema = z.object({
   id: runIdSchema,
   status: z.enum(RUN_STATUSES),
-  /** The pool that it is in, or was in last. */
-  model: z.string(),
-  custom_id: z.string().optional(),
+  model: z.string().describe("The model that has the run, or had it last."),
+  custom_id: z.string().optional().describe("Its name in its batch."),
   batch: z.string().optional(),
   namespace: z.string().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
   created_at: time,
   updated_at: time,
   ended_at: time.nullable(),
-  /** A queued run is not started before. */
-  not_before: time.optional(),
-  deadline: time.optional(),
-  /** What a waiting run waits for. */
-  waits_for: z.object({ reason: z.string(), detail: z.string().optional() }).optional(),
-  /** A running run that stops after its turn. */
-  pausing: z.boolean().optional(),
-  /** What the workers that serve it lack. */
-  missing: z.array(z.string()).optional(),
-  error: runErrorSchema.optional(),
-  turns: z.int(),
+  not_before: time.optional().describe("A queued run is not started before."),
+  deadline: time.optional().describe("The run fails then, if it is not over."),
+  waits_for: z
+    .object({ reason: z.string(), detail: z.string().optional() })
+    .optional()
+    .describe("What a waiting run waits for: an act from outside."),
+  pausing: z.boolean().optional().describe("Whether a running run stops after its turn."),
+  missing: z.array(z.string()).optional().describe("What the workers that serve it lack."),
+  error: runErrorSchema.optional().describe("Why it failed."),
+  turns: z.int().describe("Model calls that were written."),
   handoffs: z.int(),
-  takeovers: z.int(),
-  /** Items in the conversation. */
-  items: z.int(),
-  /** Model calls that failed in a row since the last reply, and the last failure. */
-  failures: z.int(),
+  takeovers: z.int().describe("How often a worker was lost while it worked on the run."),
+  items: z.int().describe("Items in the conversation."),
+  failures: z.int().describe("Model calls that failed in a row since the last reply."),
   last_failure: runErrorSchema.optional(),
-  forked_from: z.object({ run: runIdSchema, items: z.int() }).optional(),
+  forked_from: z
+    .object({ run: runIdSchema, items: z.int() })
+    .optional()
+    .describe("The run whose conversation this one began with, and how many of its items."),
   phases: z.array(wirePhaseSchema),
   usage: wireUsageSchema,
-  /** Null when the price of a call was not known. */
-  cost_usd: z.number().nullable(),
-  ticket: z.int(),
-  epoch: z.int(),
+  cost_usd: z.number().nullable().describe("Null when the price of a call was not known."),
+  ticket: z.int().describe("Rises each time the run is queued."),
+  epoch: z.int().describe("Rises each time a worker takes it, or an act from outside changes it."),
 });
 export type WireRun = z.infer<typeof wireRunSchema>;
 
@@ -143,16 +140,6 @@ function phaseOfWire(wire: z.infer<typeof wirePhaseSchema>): Record<keyof Phase,
     endedAt: msOf(wire.ended_at),
     usage: usageOfWire(wire.usage),
     costUsd: wire.cost_usd,
-  };
-}
-
-function usageOfWire(wire: z.infer<typeof wireUsageSchema>): Usage {
-  return {
-    inputTokens: wire.input_tokens,
-    cachedInputTokens: wire.cached_input_tokens,
-    cacheWriteTokens: wire.cache_write_tokens,
-    outputTokens: wire.output_tokens,
-    reasoningTokens: wire.reasoning_tokens,
   };
 }
 

@@ -4,6 +4,7 @@
  * each reader.
  */
 import type { ServerResponse } from "node:http";
+import { inspect } from "node:util";
 import type { ModelId, Retry } from "@baton/core";
 import { describe, expect, test } from "vitest";
 import { caller, failure } from "./test-support/call-model.ts";
@@ -108,6 +109,21 @@ describe.each([CLAUDE, GPT, LOCAL])("a call of %s", (model) => {
     expect(error.fields).toMatchObject({ model, status });
     // Baton alone decides on another try.
     expect(server.requests).toHaveLength(1);
+  });
+
+  test("says nothing of the key and the headers, in whichever field they come back (R9)", async () => {
+    await using server = await wireServer((response, { headers }) => {
+      const told = JSON.stringify(headers);
+      const body = bodyOf(model, { type: told, code: told, message: told });
+      sendError(response, 400, body, { "x-request-id": told, "request-id": told });
+    });
+    const error = await failure(caller(server.url, model));
+    const sent = server.requests[0]?.headers;
+    const [key = ""] = [sent?.authorization?.replace("Bearer ", ""), sent?.["x-api-key"]]
+      .flat()
+      .filter(Boolean);
+    expect(key.length).toBeGreaterThan(3);
+    expect(inspect(error, { depth: 8 })).not.toContain(key);
   });
 
   test.each<[Record<string, string>, Retry]>([

@@ -49,7 +49,7 @@ export function providerFailure(error: ProviderError, context: CallContext): Bat
   const { provider } = splitModelId(context.model);
   const [code, retry] = verdictOf(error);
   const named = error.code ?? error.type;
-  const what = [error.status, named].filter((part) => part !== undefined).join(" ");
+  const what = oneLine(context.redact([error.status, named].filter((part) => part !== undefined).join(" ")));
   // A refused key is echoed back in part, in forms that no pattern can know.
   const sentence = error.status === 401 ? "" : oneLine(context.redact(error.message ?? ""));
   const requestId = error.headers?.get("x-request-id") ?? error.headers?.get("request-id");
@@ -62,7 +62,7 @@ export function providerFailure(error: ProviderError, context: CallContext): Bat
         provider,
         model: context.model,
         ...(error.status === undefined ? {} : { status: error.status }),
-        ...(requestId === undefined || requestId === null ? {} : { requestId }),
+        ...(requestId === undefined || requestId === null ? {} : { requestId: context.redact(requestId) }),
       },
       ...(error.cause === undefined ? {} : { cause: redactedCause(error.cause, context.redact) }),
     },

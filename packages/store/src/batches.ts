@@ -13,6 +13,7 @@ import { admissionKeys, shardKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { nanoUsd } from "./run-record.ts";
 import type { RunScript } from "./scripts.ts";
+import { spaceBatchesKey } from "./spaces.ts";
 
 export interface Batch {
   readonly id: string;
@@ -52,8 +53,23 @@ export interface BatchCounts {
   readonly cancelled: number;
 }
 
+export interface BatchListPage {
+  readonly from: number;
+  readonly limit: number;
+  /** Only batches of this namespace. */
+  readonly namespace?: string | undefined;
+  /** Only batches behind this one, of which `at` is the `createdAt`. */
+  readonly before?: { readonly id: string; readonly at: number } | undefined;
+}
+
+export interface BatchEnding {
+  readonly id: RunId;
+  /** What another call, maybe of another process, takes as `after` to go on behind it. */
+  readonly place: string;
+}
+
 export interface BatchEndings {
-  readonly ids: readonly RunId[];
+  readonly ended: readonly BatchEnding[];
   /** Where to go on; undefined behind the last one that has ended so far. */
   readonly cursor: string;
 }
@@ -189,13 +205,19 @@ export async function readBatch(redis: RedisClient, shards: number, id: string):
 export async function listBatches(
   redis: RedisClient,
   shards: number,
-  page: { readonly from: number; readonly limit: number },
+  page: BatchListPage,
 ): Promise<readonly string[]> {
-  const { from, limit } = page;
+  const { from, limit, namespace, before } = page;
+  const at = before === undefined ? undefined : await openedAt(redis, shards, before);
   // A batch is on each shard that has a run of it, so the newest of all are among the newest of each.
-  const parts = await onShards(shards, (shard) =>
-    redis.zrevrange(admissionKeys(shard).batches, 0, from + limit - 1, "WITHSCORES"),
-  );
+  const parts = await onShards(shards, async (shard) => {
+    const all = admissionKeys(shard).batches;
+    const key = namespace === undefined ? all : spaceBatchesKey(shard, namespace);
+    if (at === undefined) return redis.zrevrange(key, 0, from + limit - 1, "WITHSCORES");
+    const same = redis.zrangebyscore(key, at, at, "WITHSCORES");
+    const older = redis.zrevrangebyscore(key, `(${at}`, "-inf", "WITHSCORES", "LIMIT", 0, from + limit);
+    return (await Promise.all([same, older])).flat();
+  });
   const newest = new Map<string, number>();
   for (const part of parts) {
     for (let place = 0; place + 1 < part.length; place += 2) {
@@ -204,9 +226,21 @@ export async function listBatches(
     }
   }
   return [...newest]
-    .sort(([idA, a], [idB, b]) => b - a || idB.localeCompare(idA))
+    .filter(([id, score]) => before === undefined || score !== at || id < before.id)
+    .sort(([idA, a], [idB, b]) => b - a || (idA < idB ? 1 : -1))
     .slice(from, from + limit)
     .map(([id]) => id);
+}
+
+/** Where a batch stands in the list, also when it is gone from there. */
+async function openedAt(
+  redis: RedisClient,
+  shards: number,
+  { id, at }: NonNullable<BatchListPage["before"]>,
+): Promise<number> {
+  const scores = await onShards(shards, (shard) => redis.zscore(admissionKeys(shard).batches, id));
+  const known = scores.filter((score) => score !== null).map(Number);
+  return known.length === 0 ? at : Math.min(...known);
 }
 
 /** How many runs of a batch there are by status. */
@@ -246,17 +280,25 @@ export async function batchPools(
   return new Map([...pools].filter(([, count]) => count > 0).sort());
 }
 
+export interface EndingsPage {
+  /** What the last call of this process gave. */
+  readonly cursor?: string | undefined;
+  /** Without a cursor: a place that any call gave. Runs that ended in the same millisecond may come again. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
 /**
- * Runs of a batch in the order in which they ended, from `cursor` on (the one that the last call gave). One that is
- * retried comes again when it ends again.
+ * Runs of a batch in the order in which they ended, from `cursor` or `after` on. One that is retried comes again when it
+ * ends again. Throws `invalid_spec` for an `after` that is no place of this store.
  */
 export async function batchEnded(
   redis: RedisClient,
   shards: number,
   id: string,
-  page: { readonly cursor?: string | undefined; readonly limit: number },
+  page: EndingsPage,
 ): Promise<BatchEndings> {
-  const before = parseCursor(page.cursor, shards);
+  const before = page.cursor === undefined ? placesOf(page.after, shards) : parseCursor(page.cursor);
   const parts = await onShards(shards, async (shard) => {
     const from = before[shard] ?? { at: 0, ids: [] };
     // Those of the cursor's own millisecond are read again, and told apart by their ids.
@@ -270,23 +312,42 @@ export async function batchEnded(
       0,
       limit,
     );
-    const ended: { readonly shard: number; readonly id: string; readonly at: number }[] = [];
+    const found: { readonly shard: number; readonly id: string; readonly at: number }[] = [];
     for (let place = 0; place + 1 < flat.length; place += 2) {
       const [member = "", at] = [flat[place], Number(flat[place + 1])];
-      if (at > from.at || !from.ids.includes(member)) ended.push({ shard, id: member, at });
+      if (at > from.at || !from.ids.includes(member)) found.push({ shard, id: member, at });
     }
-    return ended;
+    return found;
   });
   const taken = parts
     .flat()
     .sort((a, b) => a.at - b.at || a.id.localeCompare(b.id))
     .slice(0, page.limit);
+  const ended: BatchEnding[] = [];
   for (const { shard, id: member, at } of taken) {
     const known = before[shard];
     before[shard] =
       known !== undefined && known.at === at ? { at, ids: [...known.ids, member] } : { at, ids: [member] };
+    ended.push({ id: runIdSchema.parse(member), place: placeText(before, member) });
   }
-  return { ids: taken.map(({ id: member }) => runIdSchema.parse(member)), cursor: JSON.stringify(before) };
+  return { ended, cursor: JSON.stringify(before) };
+}
+
+/** A place is short, so it names the last run alone of those that were given of each shard's last millisecond. */
+function placeText(cursors: readonly ShardCursor[], id: string): string {
+  return `${cursors.map(({ at }) => at.toString(36)).join(".")}~${id}`;
+}
+
+const PLACE = /^([0-9a-z]{1,9}(?:\.[0-9a-z]{1,9})*)~([A-Za-z0-9_]{1,64})$/;
+
+function placesOf(text: string | undefined, shards: number): ShardCursor[] {
+  if (text === undefined) return Array.from({ length: shards }, () => ({ at: 0, ids: [] }));
+  const [, ats = "", id = ""] = PLACE.exec(text) ?? [];
+  const cursors = ats.split(".").map((at) => ({ at: Number.parseInt(at, 36), ids: [id] }));
+  if (ats !== "" && cursors.length === shards) return cursors;
+  throw new BatonError("invalid_spec", "after is no cursor that the lines of this batch have in this order", {
+    fields: { field: "after" },
+  });
 }
 
 interface ShardCursor {
@@ -295,9 +356,7 @@ interface ShardCursor {
   readonly ids: readonly string[];
 }
 
-function parseCursor(text: string | undefined, shards: number): ShardCursor[] {
-  const start = Array.from({ length: shards }, (): ShardCursor => ({ at: 0, ids: [] }));
-  if (text === undefined) return start;
+function parseCursor(text: string): ShardCursor[] {
   // It is our own text, given back.
   return JSON.parse(text) as ShardCursor[];
 }

@@ -1,7 +1,8 @@
 import { newClaimId, withoutInput } from "@baton/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
-import { type ClaimCaches, claimRun, SCHEMA_VERSION, SpecCache } from "./claim-run.ts";
+import { type ClaimReading, claimRun, SCHEMA_VERSION, SpecCache } from "./claim-run.ts";
+import { plainCodec } from "./codec.ts";
 import { ConversationCache, type KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
@@ -267,7 +268,7 @@ describe("what a claim reads:", () => {
     });
   });
 
-  const claimWith = (entry: QueueEntry, caches: ClaimCaches) =>
+  const claimWith = (entry: QueueEntry, caches: ClaimReading) =>
     claimRun(ledger.redis, defineScripts(ledger.redis), caches, {
       entry,
       claimId: newClaimId(systemIds),
@@ -276,7 +277,8 @@ describe("what a claim reads:", () => {
       takeoversMax: 5,
       retentionMs: 0,
     });
-  const emptyCaches = (): ClaimCaches => ({
+  const emptyCaches = (): ClaimReading => ({
+    codec: plainCodec,
     specs: new SpecCache(1),
     conversations: new ConversationCache(),
   });

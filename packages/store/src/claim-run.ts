@@ -13,6 +13,7 @@ import {
   storedSpecSchema,
 } from "@baton/core";
 import { z } from "zod";
+import type { Codec } from "./codec.ts";
 import type { ConversationCache, KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
@@ -22,7 +23,7 @@ import { type PricedUsage, parseTries, parseUsage, type Tries } from "./run-reco
 import type { RunScript, ScriptReply } from "./scripts.ts";
 
 /** The schema version that this code writes and the newest that it reads. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** A conversation of at most so many items comes with the claim; a longer one is read behind it. */
 const LOG_IN_REPLY_MAX = 64;
@@ -52,6 +53,8 @@ export interface Claimed {
   /** Milliseconds that the phase has been at work: without what it waited for people, in the queue, for a backoff. */
   readonly workedMs: number;
   readonly batch: BatchState | undefined;
+  /** Whose run it is. */
+  readonly namespace: string | undefined;
   /** The submitter's trace context. */
   readonly trace: string | undefined;
   /** 0 when the run has none. */
@@ -78,6 +81,8 @@ export type ClaimReply =
       readonly kind: "unreadable";
       readonly claim: Claim;
       readonly length: number;
+      readonly tries: Tries;
+      readonly priority: number;
       readonly error: BatonError;
     }
   /** The job is ahead of its run: put it back, the run's commit may still arrive. */
@@ -123,9 +128,9 @@ export class SpecCache {
    * The spec of `rev`: parsed from `text`, or `known` when the reply left it out. `known` is what was told to Redis;
    * by the time of the reply, other runs may have taken its place here.
    */
-  take(id: RunId, rev: string, text: string, known: KnownSpec | undefined): RunSpec {
+  take(codec: Codec, id: RunId, rev: string, text: string, known: KnownSpec | undefined): RunSpec {
     if (text === "" && known !== undefined && known.rev === rev) return known.spec;
-    const spec = storedSpecSchema.parse(JSON.parse(text));
+    const spec = storedSpecSchema.parse(JSON.parse(codec.open(id, "spec", text)));
     this.#specs.delete(id);
     this.#specs.set(id, { rev, spec });
     const oldest = this.#specs.keys().next().value;
@@ -134,8 +139,9 @@ export class SpecCache {
   }
 }
 
-/** What a process remembers between its claims. */
-export interface ClaimCaches {
+/** What a process reads with, and what it remembers between its claims. */
+export interface ClaimReading {
+  readonly codec: Codec;
   readonly specs: SpecCache;
   readonly conversations: ConversationCache;
 }
@@ -143,12 +149,13 @@ export interface ClaimCaches {
 export async function claimRun(
   redis: RedisClient,
   run: RunScript,
-  caches: ClaimCaches,
+  reading: ClaimReading,
   options: ClaimOptions,
 ): Promise<ClaimReply> {
   const { entry, claimId } = options;
-  const known = caches.specs.find(entry.runId);
-  const kept = caches.conversations.take(entry.runId);
+  const { codec, specs, conversations } = reading;
+  const known = specs.find(entry.runId);
+  const kept = conversations.take(entry.runId);
   const reply = await run(
     "claim",
     [runKeys(entry.runId).run],
@@ -158,18 +165,19 @@ export async function claimRun(
       claimId,
       String(SCHEMA_VERSION),
       known?.rev ?? "0",
-      `\n${[...options.capabilities].join("\n")}\n`,
+      `\n${[...options.capabilities, ...codec.capabilities].join("\n")}\n`,
       String(options.unfitGraceMs),
       String(options.takeoversMax),
       String(options.retentionMs),
       String(LOG_IN_REPLY_MAX),
       kept === undefined ? "" : `${kept.mark} ${kept.items.length}`,
+      codec.needs.join("\n"),
     ],
   );
   switch (reply[0]) {
     case "claimed":
-      return readClaimed(redis, options, reply, kept, (rev, text) =>
-        caches.specs.take(entry.runId, rev, text, known),
+      return readClaimed(redis, codec, options, reply, kept, (rev, text) =>
+        specs.take(codec, entry.runId, rev, text, known),
       );
     case "ahead":
       return { kind: "ahead" };
@@ -186,6 +194,7 @@ export async function claimRun(
 
 async function readClaimed(
   redis: RedisClient,
+  codec: Codec,
   { entry, claimId }: ClaimOptions,
   reply: ScriptReply,
   kept: KeptConversation | undefined,
@@ -209,14 +218,18 @@ async function readClaimed(
     workedMs,
     batch,
     batchFlags,
+    namespace,
     trace,
   ] = reply.map(String);
   const claim = { ...entry, epoch: Number(epoch), claimId };
   const read = await readWhole(async () => ({
     spec: specOf(rev ?? "", spec ?? ""),
-    items: await itemsOf(redis, entry.runId, Number(length), reply.at(-1), kept),
+    items: await itemsOf(redis, codec, entry.runId, Number(length), reply.at(-1), kept),
   }));
-  if (read instanceof BatonError) return { kind: "unreadable", claim, length: Number(length), error: read };
+  if (read instanceof BatonError) {
+    const more = { tries: parseTries(tries), priority: Number(priority), error: read };
+    return { kind: "unreadable", claim, length: Number(length), ...more };
+  }
   return {
     kind: "claimed",
     claim,
@@ -230,6 +243,7 @@ async function readClaimed(
     phaseUsage: parseUsage(usage),
     workedMs: Number(workedMs),
     batch: readBatchState(batch ?? "", batchFlags ?? ""),
+    namespace: namespace === "" ? undefined : namespace,
     trace: trace === "" ? undefined : trace,
     priority: Number(priority),
     attempt: Number(attempts),
@@ -257,20 +271,21 @@ async function readWhole<Value>(read: () => Promise<Value>): Promise<Value | Bat
 /** The conversation: as this process kept it, as it came with the reply, or read behind it. */
 async function itemsOf(
   redis: RedisClient,
+  codec: Codec,
   runId: RunId,
   length: number,
   log: unknown,
   kept: KeptConversation | undefined,
 ): Promise<readonly Item[]> {
   if (log === "known" && kept !== undefined) return kept.items;
-  if (Array.isArray(log) && log.length === length) return readItems(runId, log.map(String));
-  return readItems(runId, await readLog(redis, runId, 0, length - 1));
+  if (Array.isArray(log) && log.length === length) return readItems(codec, runId, log.map(String));
+  return readItems(codec, runId, await readLog(redis, codec, runId, 0, length - 1));
 }
 
-/** Parses log entries, and checks that each stands in the place that it names. */
-export function readItems(runId: RunId, log: readonly string[], from = 0): Item[] {
+/** Opens and parses log entries, and checks that each stands in the place that it names. */
+export function readItems(codec: Codec, runId: RunId, log: readonly string[], from = 0): Item[] {
   return log.map((text, index) => {
-    const parsed = itemSchema.safeParse(JSON.parse(text));
+    const parsed = itemSchema.safeParse(JSON.parse(codec.open(runId, "item", text)));
     if (parsed.success && parsed.data.seq === from + index) return parsed.data;
     throw new BatonError("store_corrupt", `item ${from + index} of ${runId} cannot be read`, {
       cause: parsed.success ? undefined : parsed.error,

@@ -1,5 +1,7 @@
 /** Opens the whole store on one Redis: checked first, then its connections, ledger, queues and hub, closed together. */
 import { BatonError } from "@baton/core";
+import { agreeOnKeys } from "./agree-on-keys.ts";
+import type { Cipher } from "./cipher.ts";
 import { openBlockingConnection, openFailFastConnection, openLedgerConnection } from "./connection.ts";
 import { EventHub } from "./event-hub.ts";
 import { createLedger, type Ledger, type RetentionMs } from "./ledger.ts";
@@ -25,24 +27,30 @@ export interface ConnectStoreOptions {
   readonly retentionMs: number | RetentionMs;
   /** How many shards the store is to have; absent: what it has, and 1 when it is new. */
   readonly shards?: number | undefined;
+  /** Seals what belongs to the callers; absent: it lies in Redis as it is. */
+  readonly cipher?: Cipher | undefined;
   /** Hears of connection errors while Redis is away; commands wait for it to come back. */
   readonly onError: (error: Error) => void;
 }
 
-/** Throws `redis_unreachable` at once when nothing answers, and `redis_unfit` when it would lose runs. */
+/**
+ * Throws `redis_unreachable` at once when nothing answers, `redis_unfit` when it would lose runs, and
+ * `encryption_key_missing` when what others write could not be read.
+ */
 export async function connectStore({
   url,
   retentionMs,
   shards: wanted,
+  cipher,
   onError,
 }: ConnectStoreOptions): Promise<ConnectedStore> {
-  const { fitness, shards } = await askFirst(url, wanted);
+  const { fitness, shards } = await askFirst(url, wanted, cipher);
   const connection = openLedgerConnection({ url, onError });
   const queues = new PoolQueues(connection, onError, shards);
   const hub = new EventHub(openBlockingConnection({ url, onError }), shards);
   return {
     connection,
-    ledger: createLedger(connection, { retentionMs, shards }),
+    ledger: createLedger(connection, { retentionMs, shards, cipher }),
     queues,
     hub,
     fitness,
@@ -58,11 +66,14 @@ export async function connectStore({
 async function askFirst(
   url: string,
   wanted: number | undefined,
+  cipher: Cipher | undefined,
 ): Promise<{ readonly fitness: RedisFitness; readonly shards: number }> {
   const probe = await openFailFastConnection({ url });
   try {
     const fitness = await checkRedis(probe);
-    return { fitness, shards: await agreeOnShards(probe, wanted) };
+    const shards = await agreeOnShards(probe, wanted);
+    await agreeOnKeys(probe, cipher);
+    return { fitness, shards };
   } catch (error) {
     if (error instanceof BatonError) throw error;
     const message = "the Redis answered, but could not be asked what it is";

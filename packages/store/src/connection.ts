@@ -5,6 +5,7 @@
  */
 import { BatonError } from "@baton/core";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { dropCommand } from "./drop-command.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { describeUrl, parseRedisUrl, type RedisPlace } from "./redis-url.ts";
 import { steady } from "./steady.ts";
@@ -171,5 +172,6 @@ function unreachable(url: string, error: unknown): BatonError {
   const message = /WRONGPASS|NOAUTH|NOPERM|invalid password|without any password/i.test(said)
     ? `the Redis at ${place} does not take the user or password that it is given: check those in BATON_REDIS_URL`
     : `no Redis answers at ${place}: start one, or set BATON_REDIS_URL to where it is`;
+  dropCommand(error);
   return new BatonError("redis_unreachable", message, { cause: error, retry: "backoff" });
 }

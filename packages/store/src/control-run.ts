@@ -3,6 +3,7 @@
  * `expire`. Each carries an operation id or compares what it saw, so that sending it twice does it once (R1).
  */
 import { BatonError, type Item, type ModelId, type OperationId, type RunId } from "@baton/core";
+import type { Codec } from "./codec.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
@@ -55,14 +56,12 @@ export interface Answer {
 
 export async function resumeRun(
   run: RunScript,
+  codec: Codec,
   id: RunId,
   op: OperationId,
   answer?: Answer,
 ): Promise<ControlReply> {
-  const args =
-    answer === undefined
-      ? [""]
-      : [String(answer.length), ...answer.items.map((item) => JSON.stringify(item))];
+  const args = answer === undefined ? [""] : [String(answer.length), ...sealedItems(codec, id, answer.items)];
   const reply = await run("resume", [runKeys(id).run], [op, ...args]);
   switch (reply[0]) {
     case "resumed":
@@ -94,7 +93,7 @@ export interface Retry {
   readonly items: readonly Item[];
 }
 
-export async function retryRun(run: RunScript, id: RunId, retry: Retry): Promise<ControlReply> {
+export async function retryRun(run: RunScript, codec: Codec, id: RunId, retry: Retry): Promise<ControlReply> {
   const reply = await run(
     "retry",
     [runKeys(id).run],
@@ -104,7 +103,7 @@ export async function retryRun(run: RunScript, id: RunId, retry: Retry): Promise
       String(retry.length),
       retry.pool ?? "",
       String(retry.timeoutMs),
-      ...retry.items.map((item) => JSON.stringify(item)),
+      ...sealedItems(codec, id, retry.items),
     ],
   );
   switch (reply[0]) {
@@ -162,6 +161,10 @@ export async function expireRun(run: RunScript, id: RunId, retentionMs: number):
     default:
       return readGone("expire", reply);
   }
+}
+
+function sealedItems(codec: Codec, id: RunId, items: readonly Item[]): readonly string[] {
+  return items.map((item) => codec.seal(id, "item", JSON.stringify(item)));
 }
 
 function entryOf(id: RunId, ticket: unknown, pool: unknown): QueueEntry {

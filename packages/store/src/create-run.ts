@@ -11,8 +11,10 @@ import {
   withoutInput,
 } from "@baton/core";
 import { z } from "zod";
+import type { Codec } from "./codec.ts";
 import { runKeys } from "./keys.ts";
 import type { RunScript } from "./scripts.ts";
+import { checkNamespace } from "./spaces.ts";
 
 export interface CreateRun {
   readonly id: RunId;
@@ -55,37 +57,54 @@ const DIGEST_CHARS = 22;
 
 const replySchema = z.union([
   z.tuple([z.enum(["created", "exists"]), runIdSchema, z.coerce.number(), modelIdSchema]),
-  z.tuple([z.literal("conflict"), runIdSchema]),
+  z.tuple([z.literal("conflict"), runIdSchema, z.string(), z.coerce.number(), modelIdSchema]),
 ]);
 
-export async function createRun(run: RunScript, create: CreateRun): Promise<CreateReply> {
-  const spec = JSON.stringify(create.spec);
-  const { batch, fork } = create;
+/** Throws `invalid_spec` for a namespace that cannot be one; then nothing is written. */
+export async function createRun(run: RunScript, codec: Codec, create: CreateRun): Promise<CreateReply> {
+  const { id, batch, fork, namespace, idempotencyKey } = create;
+  if (namespace !== undefined) checkNamespace(namespace);
+  const [bodyHash = "", ...otherHashes] = idempotencyKey === undefined ? [] : bodyHashes(codec, create);
   const reply = await run(
     "create",
-    [runKeys(create.id).run],
+    [runKeys(id).run],
     [
-      JSON.stringify(withoutInput(create.spec)),
-      create.needs.join("\n"),
+      codec.seal(id, "spec", JSON.stringify(withoutInput(create.spec))),
+      [...create.needs, ...codec.needs].join("\n"),
       create.pool,
       String(create.spec.priority ?? 0),
       String(create.delayMs),
       String(create.timeoutMs),
-      digest(fork === undefined ? spec : `${spec} ${bodyOfFork(create, fork)}`),
-      create.idempotencyKey === undefined ? "" : digest(create.idempotencyKey),
+      bodyHash,
+      idempotencyKey === undefined ? "" : digest(idempotencyKey),
       String(fork?.phase ?? 0),
       batch?.id ?? "",
       batch?.customId ?? "",
       create.admit === true && batch !== undefined ? "1" : "",
       fork === undefined ? "" : `${fork.of} ${fork.items}`,
       create.trace ?? "",
-      create.namespace ?? "",
-      ...create.items.map((item) => JSON.stringify(item)),
+      namespace ?? "",
+      ...create.items.map((item) => codec.seal(id, "item", JSON.stringify(item))),
     ],
   );
   const parsed = replySchema.parse(reply);
-  if (parsed[0] === "conflict") return { kind: "conflict", runId: parsed[1] };
-  return { kind: parsed[0], entry: { runId: parsed[1], ticket: parsed[2], pool: parsed[3] } };
+  if (parsed[0] !== "conflict")
+    return { kind: parsed[0], entry: { runId: parsed[1], ticket: parsed[2], pool: parsed[3] } };
+  const [, runId, knownHash, ticket, pool] = parsed;
+  // R8: looked at here, because a plain digest must not even be sent.
+  if (otherHashes.includes(knownHash)) return { kind: "exists", entry: { runId, ticket, pool } };
+  return { kind: "conflict", runId };
+}
+
+/**
+ * Digests of the body, the first of which is sent and kept. With keys it is a keyed one, because whoever reads Redis, or
+ * its slow log, could guess at a short body by a plain one. The others are those that the same body may have been kept by:
+ * under another key, or before there were keys (R8).
+ */
+function bodyHashes(codec: Codec, create: CreateRun): readonly string[] {
+  const spec = JSON.stringify(create.spec);
+  const body = create.fork === undefined ? spec : `${spec} ${bodyOfFork(create, create.fork)}`;
+  return [...codec.digests(body).map((text) => text.slice(0, DIGEST_CHARS)), digest(body)];
 }
 
 /** What makes a fork another body than its spec alone: where it begins, and what is said there. */

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { until } from "../../../test/support/until.ts";
-import { runKeys, shardKeys } from "./keys.ts";
+import { runKeys, shardKeys, spaceKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { ALPHA, createQueued, newOp, systemIds } from "./testing/make-run.ts";
 import { openReconciler, type ReconcilerRig } from "./testing/reconciler-rig.ts";
@@ -15,11 +15,13 @@ beforeEach(() => {
 });
 
 /** Creates runs that end at once; their keys are gone when this returns. */
-async function expiredRuns(count: number, batch?: string) {
+async function expiredRuns(count: number, batch?: string, namespace?: string) {
   const ids: Awaited<ReturnType<typeof endedRun>>[] = [];
   for (let from = 0; from < count; from += 500) {
     ids.push(
-      ...(await Promise.all(Array.from({ length: Math.min(500, count - from) }, () => endedRun(batch)))),
+      ...(await Promise.all(
+        Array.from({ length: Math.min(500, count - from) }, () => endedRun(batch, namespace)),
+      )),
     );
   }
   await until(
@@ -31,9 +33,10 @@ async function expiredRuns(count: number, batch?: string) {
   return ids;
 }
 
-async function endedRun(batch?: string) {
+async function endedRun(batch?: string, namespace?: string) {
   const customId = String(systemIds.random(8));
-  const { runId } = await createQueued(ledger, batch === undefined ? {} : { batch: { id: batch, customId } });
+  const place = batch === undefined ? undefined : { id: batch, customId };
+  const { runId } = await createQueued(ledger, { batch: place, namespace });
   await ledger.cancel(runId, newOp());
   return runId;
 }
@@ -83,6 +86,29 @@ test("a batch goes with the last of its runs, and not before", async () => {
   expect(await ledger.redis.exists(`${keys.batchPrefix}b1:ended`)).toBe(0);
   expect(await ledger.redis.keys(`${keys.batchPrefix}b2*`)).toEqual([]);
   expect(await ledger.batches({ from: 0, limit: 10 })).toEqual(["b1"]);
+});
+
+test("runs of a namespace leave its index, the last of them takes it along, and what was spent stays", async () => {
+  await using look = openReconciler(redis.url, ledger);
+  const { namespaces, spacePrefix } = spaceKeys(0);
+  const lasting = createLedger(ledger.redis, { retentionMs: 0 });
+  const alive = await createQueued(lasting, { namespace: "alive" });
+  await look.queues.enqueue(alive);
+  for (const name of ["alive", "frugal", "spender"]) await expiredRuns(3, undefined, name);
+  await expiredRuns(3, "spender/b", "spender");
+  await ledger.redis.hset(`${spacePrefix}spender`, "tokens", 7);
+  const before = [`${spacePrefix}alive:runs`, `${spacePrefix}frugal:runs`, `${spacePrefix}spender:runs`];
+  expect(await ledger.redis.exists(...before)).toBe(3);
+  await forgetAll(look);
+  // The walks along all indexes find nothing to add to that.
+  for (let pass = 0; pass < 12; pass += 1) expect((await look.report(1)).healed).toEqual([]);
+  expect((await ledger.redis.keys(`${spacePrefix}*`)).sort()).toEqual([before[0], `${spacePrefix}spender`]);
+  expect(await ledger.redis.zrange(before[0] ?? "", "0", "-1")).toEqual([`live/${alive.runId}`]);
+  expect((await ledger.redis.smembers(namespaces)).sort()).toEqual(["alive", "spender"]);
+  expect(await ledger.spaceUsage("spender")).toMatchObject({ tokens: 7 });
+  expect(await ledger.redis.exists(`${keys.batchPrefix}spender/b`, keys.expiries)).toBe(0);
+  expect(await ledger.dropSpace("spender")).toBe(true);
+  expect(await ledger.namespaces()).toEqual(["alive"]);
 });
 
 test("a run that was retried is kept, and one that has time left waits for it", async () => {

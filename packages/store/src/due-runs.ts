@@ -62,8 +62,8 @@ async function failOne(ledger: Ledger, runId: RunId, glance?: Glance): Promise<H
 }
 
 /**
- * Takes runs whose keys have expired out of the status index and their batch's; the keys of a run expire by
- * themselves, its places in the indexes do not. Returns how many.
+ * Takes runs whose keys have expired out of the status index, their batch's and their namespace's; the keys of a run
+ * expire by themselves, its places in the indexes do not. Returns how many.
  */
 export async function forgetExpired(
   { ledger, run, shard }: { readonly ledger: Ledger; readonly run: RunScript; readonly shard: number },
@@ -72,19 +72,24 @@ export async function forgetExpired(
   const { expiries } = shardKeys(shard);
   const members = await ledger.redis.zrangebyscore(expiries, "-inf", now, "LIMIT", 0, EXPIRIES_A_PASS_MAX);
   const due = members.map((member) => {
-    const [id = "", batch = ""] = member.split(" ");
-    return { member, id: runIdIn(shard, id), batch };
+    const [id = "", batch = "", namespace = ""] = member.split(" ");
+    return { member, id: runIdIn(shard, id), batch, namespace };
   });
   const garbage = due.filter(({ id }) => id === undefined).map(({ member }) => member);
   if (garbage.length > 0) await ledger.redis.zrem(expiries, ...garbage);
   let forgotten = 0;
-  const known = due.flatMap(({ id, batch }) => (id === undefined ? [] : [{ id, batch }]));
+  const known = due.flatMap(({ id, batch, namespace }) =>
+    id === undefined ? [] : [{ id, batch, namespace }],
+  );
   for (let from = 0; from < known.length; from += AT_ONCE) {
     const some = known.slice(from, from + AT_ONCE);
     const [count] = await run(
       "forget",
       some.map(({ id }) => runKeys(id).run),
-      [ledger.shards === 1 ? "0" : String(KEPT_FOR_SHARDS_MS), ...some.map(({ batch }) => batch)],
+      [
+        ledger.shards === 1 ? "0" : String(KEPT_FOR_SHARDS_MS),
+        ...some.flatMap(({ batch, namespace }) => [batch, namespace]),
+      ],
     );
     forgotten += Number(count);
   }

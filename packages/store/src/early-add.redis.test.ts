@@ -7,7 +7,15 @@ import { DelayedError, type Processor } from "bullmq";
 import { beforeEach, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { until } from "../../../test/support/until.ts";
-import { admissionKeys, reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
+import {
+  admissionKeys,
+  apiKeysKey,
+  encryptionKey,
+  reconcilerKeys,
+  requestsKey,
+  runKeys,
+  shardKeys,
+} from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import type { PhaseJobData } from "./pool-queues.ts";
 import { defineScripts, scriptNames } from "./scripts.ts";
@@ -124,6 +132,9 @@ test("after a script flush every script works again", async () => {
   const run = defineScripts(ledger.redis);
   const key = runKeys(claim.runId).run;
   const calls: Readonly<Record<(typeof names)[number], () => Promise<unknown>>> = {
+    agree: () => run("agree", [encryptionKey()], ["k1", "proof", "0"]),
+    key: () => run("key", [apiKeysKey()], ["op", "drop", "id", "", "1"]),
+    take: () => run("take", [requestsKey("id")], ["op", "1"]),
     create: () => ledger.create(draft()),
     append: () => ledger.append(claim, { length: 1, items: [itemAt(1)], events: [] }),
     publish: () => ledger.publish([{ claim, events: [{ type: "text", epoch: 2, phase: 0, text: "x" }] }]),
@@ -131,10 +142,12 @@ test("after a script flush every script works again", async () => {
     beat: () => ledger.beat(BEAT, [claim]),
     lead: () => run("lead", [reconcilerKeys(0).leader], ["w1", "1000"]),
     glance: () => run("glance", [key], ["status"]),
-    audit: () => run("audit", [key], ["repair", ""]),
+    audit: () => run("audit", [key], ["repair", "", ""]),
     recount: () => run("recount", [shardKeys(0).backlog], [BETA, "7", "0"]),
-    forget: () => run("forget", [key], ["0", ""]),
+    forget: () => run("forget", [key], ["0", "", ""]),
+    space: () => ledger.dropSpace("acme"),
     page: () => ledger.batchPage("nightly", { limit: 9 }),
+    newest: () => ledger.newest({ limit: 9 }),
     batch: () => ledger.setBatchBudget("nightly", { tokens: 1 }),
     hold: () => ledger.hold(BETA, { kind: "for", ms: 1 }),
     feed: () => run("feed", [admissionKeys(0).admission], [BETA, "8", "0", "10", ""]),

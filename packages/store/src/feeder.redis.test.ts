@@ -82,7 +82,7 @@ describe("a run that waits for its admission", () => {
     const [id] = await rig.submitBatch("b", 1);
     if (id === undefined) throw new Error("a run");
     await ledger.cancel(id, newOp());
-    expect((await ledger.batchEnded("b", { limit: 10 })).ids).toEqual([id]);
+    expect((await ledger.batchEnded("b", { limit: 10 })).ended).toMatchObject([{ id }]);
     const glance = await ledger.glance(id);
     await ledger.retry(id, {
       op: newOp(),
@@ -91,7 +91,7 @@ describe("a run that waits for its admission", () => {
       timeoutMs: 0,
       items: [],
     } as never);
-    expect((await ledger.batchEnded("b", { limit: 10 })).ids).toEqual([]);
+    expect((await ledger.batchEnded("b", { limit: 10 })).ended).toEqual([]);
     expect(await rig.feed()).toMatchObject({ fed: 1, waiting: 0 });
   });
 
@@ -127,9 +127,9 @@ describe("a run that waits for its admission", () => {
     const [id] = await rig.submitBatch("b", 1);
     if (id === undefined) throw new Error("a run");
     const run = defineScripts(ledger.redis);
-    expect(await run("audit", [runKeys(id).run], ["repair", "live"])).toEqual([]);
+    expect(await run("audit", [runKeys(id).run], ["repair", "", "live"])).toEqual([]);
     await ledger.redis.del(`${keys.admitPrefix}${ALPHA}:b`, `${keys.flowsPrefix}${ALPHA}`);
-    expect(await run("audit", [runKeys(id).run], ["repair", "live"])).toEqual([[0, "admission+"]]);
+    expect(await run("audit", [runKeys(id).run], ["repair", "", "live"])).toEqual([[0, "admission+"]]);
     expect(await rig.feed()).toMatchObject({ fed: 1, waiting: 0 });
   });
 
@@ -157,8 +157,20 @@ test("a batch is listed, opened once, and its runs in the order of their end", a
   for (const id of order) await ledger.cancel(id, newOp());
   const first = await ledger.batchEnded("one", { limit: 2 });
   const rest = await ledger.batchEnded("one", { limit: 2, cursor: first.cursor });
-  expect([...first.ids, ...rest.ids].sort()).toEqual([...order].sort());
-  expect((await ledger.batchEnded("one", { limit: 2, cursor: rest.cursor })).ids).toEqual([]);
+  const told = [...first.ended, ...rest.ended];
+  expect(told.map(({ id }) => id).sort()).toEqual([...order].sort());
+  expect((await ledger.batchEnded("one", { limit: 2, cursor: rest.cursor })).ended).toEqual([]);
+  // Behind a place there may be runs of its own millisecond again, and never itself.
+  for (const [at, { id, place }] of told.entries()) {
+    const behind = (await ledger.batchEnded("one", { limit: 9, after: place })).ended.map((one) => one.id);
+    expect(behind).toEqual(expect.arrayContaining(told.slice(at + 1).map((one) => one.id)));
+    expect(behind).not.toContain(id);
+  }
+  for (const after of ["", "~", `1.2~${ids[0]}`, "[]", "x".repeat(99)]) {
+    await expect(ledger.batchEnded("one", { limit: 2, after })).rejects.toMatchObject({
+      code: "invalid_spec",
+    });
+  }
 });
 
 test("a batch that no worker can take is tried by one run at a time, and does not fill the window", async () => {

@@ -5,7 +5,7 @@ import type { RunGlance } from "./read-run.ts";
 import type { RunScript } from "./scripts.ts";
 
 /** A run that must have a queue entry. */
-export interface LiveRun extends RunGlance {
+export interface LiveRun extends Omit<RunGlance, "namespace"> {
   readonly status: "queued" | "running";
   readonly isOfBatch: boolean;
 }

@@ -12,6 +12,8 @@ import { reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
 import { type RedisClient, serverOf } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
 import { runIdIn } from "./shards.ts";
+import { SpaceWalk } from "./space-walk.ts";
+import { spaceRunsKey, sweepSpace } from "./spaces.ts";
 
 /** Keys that one SCAN visits; of five or six keys one is the record of a run. */
 const KEYS_A_STEP = 400;
@@ -22,10 +24,12 @@ const HURRY = 4;
 /** A walk that came to its end rests for so long, so that a small store is not walked through all the time. */
 const REST_MS = 20_000;
 
-type Walk = "records" | "status" | "running" | "deadlines";
+type Index = "status" | "running" | "deadlines";
+type Walk = Index | "records" | "spaces";
 
 /** The records are five times as many keys, so theirs is every other step. */
-const WALKS: readonly Walk[] = ["records", "status", "records", "running", "records", "deadlines"];
+const OTHERS = ["status", "running", "deadlines", "spaces"] as const;
+const WALKS: readonly Walk[] = OTHERS.flatMap((walk) => ["records", walk] as const);
 
 const foundSchema = z.array(z.tuple([z.number()], z.string()));
 
@@ -35,6 +39,7 @@ export class IndexAudit {
   readonly #shard: number;
   readonly #cursors = new Map<Walk, string>();
   readonly #restsUntil = new Map<Walk, number>();
+  readonly #spaces: SpaceWalk;
   #turn = 0;
   #hurries = false;
   #hurriesUntil = 0;
@@ -47,6 +52,7 @@ export class IndexAudit {
     this.#redis = redis;
     this.#run = run;
     this.#shard = shard;
+    this.#spaces = new SpaceWalk(redis, shard);
   }
 
   /** A walk along the records begins soon and goes faster; returns its number. */
@@ -68,38 +74,56 @@ export class IndexAudit {
     if (!this.#hurries && now < (this.#restsUntil.get(walk) ?? 0)) return [];
     const cursor = this.#cursors.get(walk) ?? "0";
     if (walk === "records") return this.#walkRecords(cursor, now);
+    if (walk === "spaces") return this.#walkSpaces(now);
     const index = shardKeys(this.#shard)[walk];
     const [next, page] = await this.#redis.zscan(index, cursor, "COUNT", MEMBERS_A_STEP);
     this.#wentTo(walk, next, now);
     const members = page.filter((_, place) => place % 2 === 0);
-    const garbage = members.filter((member) => runIdIn(this.#shard, idOf(member)) === undefined);
-    return [...(await this.repair(members)), ...(await this.removeGarbage(walk, garbage))];
+    return [...(await this.repair(members)), ...(await this.removeGarbage(walk, this.#garbageIn(members)))];
   }
 
   /**
-   * Compares the runs with the indexes, and sets these right. A run is given by its id or by its member in the status
-   * index; what is neither is left out.
+   * Compares the runs with the indexes, and sets these right. A run is given by its id, or by its member in the status
+   * index or in that of `namespace`; what is neither is left out.
    */
-  async repair(members: readonly string[]): Promise<readonly Healed[]> {
+  async repair(members: readonly string[], namespace = ""): Promise<readonly Healed[]> {
     const known = members.filter((member) => runIdIn(this.#shard, idOf(member)) !== undefined);
     const healed: Healed[] = [];
     for (let from = 0; from < known.length; from += AT_ONCE) {
-      healed.push(...(await this.#audit(known.slice(from, from + AT_ONCE))));
+      healed.push(...(await this.#audit(known.slice(from, from + AT_ONCE), namespace)));
     }
     return healed;
   }
 
   /** Takes members out of an index that are no runs of ours: nothing else can be done with them. */
-  async removeGarbage(
-    index: Exclude<Walk, "records"> | "live",
-    members: readonly string[],
-  ): Promise<readonly Healed[]> {
+  removeGarbage(index: Index | "live", members: readonly string[]): Promise<readonly Healed[]> {
+    return this.#remove(shardKeys(this.#shard)[index], index, members);
+  }
+
+  async #remove(key: string, name: string, members: readonly string[]): Promise<readonly Healed[]> {
     if (members.length === 0) return [];
-    await this.#redis.zrem(shardKeys(this.#shard)[index], ...members);
+    await this.#redis.zrem(key, ...members);
     return members.map((member) => ({
       what: "index",
-      detail: `${index}: no run id: ${member.slice(0, 60)}`,
+      detail: `${name}: no run id: ${member.slice(0, 60)}`,
     }));
+  }
+
+  #garbageIn(members: readonly string[]): readonly string[] {
+    return members.filter((member) => runIdIn(this.#shard, idOf(member)) === undefined);
+  }
+
+  async #walkSpaces(now: number): Promise<readonly Healed[]> {
+    const { pages, isOver } = await this.#spaces.step();
+    if (isOver) this.#restsUntil.set("spaces", now + REST_MS);
+    const healed: Healed[] = [];
+    for (const { namespace, members, isLast } of pages) {
+      const key = spaceRunsKey(this.#shard, namespace);
+      healed.push(...(await this.repair(members, namespace)));
+      healed.push(...(await this.#remove(key, "space", this.#garbageIn(members))));
+      if (isLast) await sweepSpace(this.#run, this.#shard, namespace);
+    }
+    return healed;
   }
 
   async #walkRecords(cursor: string, now: number): Promise<readonly Healed[]> {
@@ -130,14 +154,14 @@ export class IndexAudit {
     if (cursor === "0") this.#restsUntil.set(walk, now + REST_MS);
   }
 
-  async #audit(members: readonly string[]): Promise<readonly Healed[]> {
+  async #audit(members: readonly string[], namespace: string): Promise<readonly Healed[]> {
     // Only members that hold run ids come here.
     const ids = members.map((member) => idOf(member) as RunId);
     const groups = members.map((member) => member.slice(0, Math.max(0, member.indexOf("/"))));
     const reply = await this.#run(
       "audit",
       ids.map((id) => runKeys(id).run),
-      ["repair", ...groups],
+      ["repair", namespace, ...groups],
     );
     return foundSchema.parse(reply).flatMap(([place, ...what]): Healed[] => {
       if (what.includes("corrupt")) return [{ what: "corrupt", runId: ids[place] }];

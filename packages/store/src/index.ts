@@ -10,6 +10,19 @@ export {
   type ReserveReply,
   type Settle,
 } from "./account-limits.ts";
+export { checkKeys, readStoreKeys, type StoreKey } from "./agree-on-keys.ts";
+export { answers } from "./answers.ts";
+export { apiKeyIdOf, isSameKey } from "./api-key-text.ts";
+export {
+  API_KEY_SCOPES,
+  type ApiKeyRecord,
+  type ApiKeyScope,
+  type ApiKeys,
+  type KnownApiKeys,
+  type NewApiKeyGrant,
+  openApiKeys,
+  type Taken,
+} from "./api-keys.ts";
 export { BatchBudgets } from "./batch-budgets.ts";
 export { BATCH_GROUPS, type BatchGroup, type BatchPage, type BatchPageOptions } from "./batch-page.ts";
 export {
@@ -21,12 +34,14 @@ export {
   type OpenBatch,
 } from "./batches.ts";
 export type { BeatReply, LostClaim, WorkerBeat } from "./beat.ts";
+export { type Cipher, type CipherOptions, cipherOf } from "./cipher.ts";
 export type { BatchState, Claim, Claimed, ClaimReply } from "./claim-run.ts";
 export { SCHEMA_VERSION } from "./claim-run.ts";
 export { type ConnectedStore, type ConnectStoreOptions, connectStore } from "./connect-store.ts";
 export * from "./connection.ts";
 export type { Answer, ControlReply, Retry, Seen } from "./control-run.ts";
 export { type CreateReply, type CreateRun, conflictError, type QueueEntry } from "./create-run.ts";
+export { type EncryptionKey, parseEncryptionKeys } from "./encryption-keys.ts";
 export { EventHub, HintSubscription } from "./event-hub.ts";
 export { Feeder, type FeederOptions, type FeedReport, readAdmission } from "./feeder.ts";
 export { type Heal, type Healed, type HealKind, type Health, readHealth } from "./heal-log.ts";
@@ -34,6 +49,7 @@ export type { Hold } from "./hold-pool.ts";
 export { queueNameOf, runKeys, shardKeys } from "./keys.ts";
 export * from "./ledger.ts";
 export { unpackLog } from "./log-pack.ts";
+export type { NewestPage, NewestRuns } from "./newest-runs.ts";
 export { type PoolAdmission, readPoolAdmission } from "./pool-admission.ts";
 export { type LoadSource, type PoolLoad, readPoolLoad } from "./pool-load.ts";
 export * from "./pool-queues.ts";
@@ -45,6 +61,7 @@ export { type RedisClient, timeAt } from "./redis-client.ts";
 export * from "./registry.ts";
 export { addCosts, type PricedUsage, type Tries } from "./run-record.ts";
 export { onShards, readShards } from "./shards.ts";
+export { checkNamespace, NAMESPACE, type SpaceCounts, type SpaceUsage } from "./spaces.ts";
 export { checkRedis, type RedisFitness } from "./startup-check.ts";
 export { type WatchOptions, type WatchSource, watchRun } from "./watch-run.ts";
 export type {

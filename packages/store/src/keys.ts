@@ -5,9 +5,9 @@
  * | key (after the tag)  | type   | holds |
  * | -------------------- | ------ | ----- |
  * | run:<id>             | hash   | the record of a run, see run-record.ts |
- * | run:<id>:spec        | string | the spec as JSON; apart, so that the hash keeps its compact encoding |
+ * | run:<id>:spec        | string | the spec as JSON, or sealed, see codec.ts; apart, so that the hash keeps its compact encoding |
  * | run:<id>:needs       | string | what a worker must have, one a line; absent when it needs nothing |
- * | run:<id>:log         | list   | the conversation, one JSON item an entry |
+ * | run:<id>:log         | list   | the conversation, one JSON item an entry, or sealed |
  * | run:<id>:phases      | list   | the closed phases as JSON |
  * | run:<id>:events      | stream | the echo for watchers; also the name of the channel of its hints |
  * | idem:<digest>        | string | `<run id> <body hash>` of an idempotency key |
@@ -17,12 +17,16 @@
  * | backlog              | hash   | pool → number of live runs |
  * | pools                | set    | every pool that a run was ever sent to; also a channel |
  * | deadlines            | zset   | runs by the time at which they fail |
- * | expiries             | zset   | `<run id>` or `<run id> <batch>` of ended runs, by the time at which their keys go |
+ * | expiries             | zset   | `<run id> <batch> <namespace>` of ended runs, by the time at which their keys go; what a run does not have is '', and left out at the end |
  * | batch:<id>           | hash   | what the runs of a batch spent, and its budget, see batches.ts |
  * | batch:<id>:runs      | zset   | the same as `status`, of one batch |
  * | batch:<id>:ended     | zset   | its ended runs, by the time of their end |
  * | batch:<id>:pools     | hash   | pool → how many of its runs are queued or running there |
  * | batches              | zset   | ids of batches, by the time at which they were opened |
+ * | space:<namespace>    | hash   | what the runs of a namespace spent, see spaces.ts |
+ * | space:<namespace>:runs | zset | the same as `status`, of one namespace |
+ * | space:<namespace>:batches | zset | the same as `batches`, of one namespace |
+ * | namespaces           | set    | the namespaces that have runs in this shard, or spent something here |
  * | admission            | hash   | pool → how many runs wait for their admission to its queue; also a channel |
  * | admit:<pool>:<batch> | zset   | those of one batch, by priority, then in the order of their ids |
  * | flows:<pool>         | zset   | batches that have such runs, or had a moment ago, by the virtual time of their next one, see feed.lua |
@@ -43,6 +47,9 @@
  * | healed               | hash   | what → how often it was healed |
  * | heals                | stream | the last 1,000 heals |
  * | workers              | hash   | worker id → time and JSON of its last beat; in shard 0 alone, as are `holds` |
+ * | api-keys             | hash   | id → record of an API key; `rev`, see api-keys.ts; also a channel; in shard 0 alone |
+ * | requests:<key id>    | hash   | the bucket of an API key's requests, see take.lua; in shard 0 alone |
+ * | encryption           | hash   | key id → since when it seals, and its proof, see agree-on-keys.ts; in shard 0 alone |
  * | shards               | string | how many shards the store has, fixed when it is made; in shard 0 alone |
  * | q:…                  |        | BullMQ's own |
  */
@@ -121,22 +128,26 @@ export function luaKeys(): string {
   const own = Object.entries(runKeys(id)).map(([name, key]) => {
     return `${snakeCase(name)} = run_key .. '${key.slice(runKeys(id).run.length)}'`;
   });
-  const shared = Object.entries(shardKeys(0)).map(([name, key]) => {
-    return `${snakeCase(name)} = tag .. '${key.slice(tagOf(0).length)}'`;
-  });
-  const admission = Object.entries(admissionKeys(0)).map(([name, key]) => {
-    return `${snakeCase(name)} = tag .. '${key.slice(tagOf(0).length)}'`;
-  });
   return [
     "local function keys_of(run_key)",
     "  local tag, id = string.match(run_key, '^({[^}]+}):run:(.+)$')",
-    `  return { id = id, tag = tag, ${[...own, ...shared].join(", ")} }`,
+    `  return { id = id, tag = tag, ${[...own, ...inTag(shardKeys(0))].join(", ")} }`,
     "end",
     "local function admission_of(tag)",
-    `  return { ${admission.join(", ")} }`,
+    `  return { ${inTag(admissionKeys(0)).join(", ")} }`,
+    "end",
+    "local function spaces_of(tag)",
+    `  return { ${inTag(spaceKeys(0)).join(", ")} }`,
     "end",
     "",
   ].join("\n");
+}
+
+/** The keys of the first shard as the fields of a Lua table, each built from the tag. */
+function inTag(keys: Readonly<Record<string, string>> | ShardKeys): readonly string[] {
+  return Object.entries(keys).map(
+    ([name, key]) => `${snakeCase(name)} = tag .. '${key.slice(tagOf(0).length)}'`,
+  );
 }
 
 /**
@@ -158,6 +169,12 @@ export function admissionKeys(shard: number) {
     runPrefix: `${tag}:run:`,
     batchPrefix: `${tag}:batch:`,
   };
+}
+
+/** What runs of a namespace alone use: apart, for the same reason. Their Lua function is `spaces_of(tag)`. */
+export function spaceKeys(shard: number) {
+  const tag = tagOf(shard);
+  return { namespaces: `${tag}:namespaces`, spacePrefix: `${tag}:space:` };
 }
 
 function snakeCase(name: string): string {
@@ -182,9 +199,24 @@ export function shardsKey(): string {
   return `${tagOf(0)}:shards`;
 }
 
+/** The encryption keys that the store was written with, see agree-on-keys.ts. */
+export function encryptionKey(): string {
+  return `${tagOf(0)}:encryption`;
+}
+
 /** Live settings of pools: of the whole store, so in shard 0 alone. */
 export function settingsKey(): string {
   return `${tagOf(0)}:settings`;
+}
+
+/** The API's keys: of the whole store, so in shard 0 alone. */
+export function apiKeysKey(): string {
+  return `${tagOf(0)}:api-keys`;
+}
+
+/** The bucket of an API key's requests. */
+export function requestsKey(id: string): string {
+  return `${tagOf(0)}:requests:${id}`;
 }
 
 /**

@@ -26,11 +26,13 @@ import {
   type Settle,
   settleCall,
 } from "./account-limits.ts";
-import { type BatchPageOptions, pageOfBatch } from "./batch-page.ts";
+import { type BatchGroup, type BatchPageOptions, pageOfBatch } from "./batch-page.ts";
 import {
+  type BatchListPage,
   batchEnded,
   batchPools,
   countBatch,
+  type EndingsPage,
   listBatches,
   type OpenBatch,
   openBatch,
@@ -40,7 +42,9 @@ import {
   setBatchWeight,
 } from "./batches.ts";
 import { beatOnce, type WorkerBeat } from "./beat.ts";
-import { type Claim, type ClaimOptions, claimRun, SpecCache } from "./claim-run.ts";
+import type { Cipher } from "./cipher.ts";
+import { type Claim, type ClaimOptions, type ClaimReading, claimRun, SpecCache } from "./claim-run.ts";
+import { type Codec, createCodec } from "./codec.ts";
 import {
   type Answer,
   cancelRun,
@@ -57,10 +61,20 @@ import { type CreateRun, createRun } from "./create-run.ts";
 import { type Hold, holdPool, readHolds, releasePool } from "./hold-pool.ts";
 import { runKeys } from "./keys.ts";
 import { packLog } from "./log-pack.ts";
+import { type NewestPage, newestRunning, newestRuns } from "./newest-runs.ts";
 import { type PoolSettingsPatch, readPoolSettings, setPool } from "./pool-settings.ts";
-import { countRuns, glanceAt, type ListPage, listRunIds, readConversation, readRun } from "./read-run.ts";
+import {
+  countRuns,
+  glanceAt,
+  type ListPage,
+  listRunIds,
+  readConversation,
+  readOutline,
+  readRun,
+} from "./read-run.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
+import { countSpace, dropSpace, listNamespaces, readSpaceUsage } from "./spaces.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 import {
   type Append,
@@ -78,6 +92,8 @@ export interface LedgerOptions {
   readonly retentionMs: number | RetentionMs;
   /** How many the store has (shards.ts); absent: 1. */
   readonly shards?: number;
+  /** Seals what belongs to the callers; absent: it lies in Redis as it is. */
+  readonly cipher?: Cipher | undefined;
 }
 
 export type RetentionMs = Readonly<Record<TerminalStatus, number>>;
@@ -96,16 +112,18 @@ export function createLedger(
   options: LedgerOptions,
   run: RunScript = defineScripts(redis),
 ) {
-  const caches = { specs: new SpecCache(SPECS_KEPT_MAX), conversations: new ConversationCache() };
+  const codec = createCodec(options.cipher);
+  const reading = { codec, specs: new SpecCache(SPECS_KEPT_MAX), conversations: new ConversationCache() };
   const kept = retentionOf(options.retentionMs);
   const { shards = 1 } = options;
   return {
     redis,
     shards,
-    create: (create: CreateRun) => createRun(run, create),
+    codec,
+    create: (create: CreateRun) => createRun(run, codec, create),
     claim: (claim: Omit<ClaimOptions, "retentionMs">) =>
-      claimRun(redis, run, caches, { ...claim, retentionMs: kept.failed }),
-    append: (claim: Claim, append: Append) => appendItems(run, claim, append),
+      claimRun(redis, run, reading, { ...claim, retentionMs: kept.failed }),
+    append: (claim: Claim, append: Append) => appendItems(run, codec, claim, append),
     /**
      * `before` is the conversation that the items continue: kept for the next claim, if that comes here; packed with
      * them when the run is done.
@@ -116,22 +134,16 @@ export function createLedger(
       before?: readonly Item[],
     ): Promise<CommitReply> {
       const retentionMs = commit.outcome.kind === "failed" ? kept.failed : kept.succeeded;
-      const isDone = before !== undefined && commit.outcome.kind === "succeeded";
-      const pack = isDone ? packLog([...before, ...commit.items]) : undefined;
-      const reply = await commitClaim(run, claim, { ...commit, retentionMs, pack });
-      if (before !== undefined && reply.kind === "committed" && reply.status === "queued") {
-        const mark = `${claim.ticket}/${claim.claimId}`;
-        caches.conversations.keep(claim.runId, { mark, items: [...before, ...commit.items] });
-      }
-      if (reply.kind !== "fenced" && (reply.status === "succeeded" || reply.status === "failed")) {
-        caches.specs.forget(claim.runId);
-      }
+      const items = before && [...before, ...commit.items];
+      const pack = items && commit.outcome.kind === "succeeded" ? packLog(items) : undefined;
+      const reply = await commitClaim(run, codec, claim, { ...commit, retentionMs, pack });
+      remember(reading, claim, reply, items);
       return reply;
     },
     cancel: (id: RunId, op: OperationId) => cancelRun(run, id, op, kept.cancelled),
     pause: (id: RunId, op: OperationId) => pauseRun(run, id, op),
-    resume: (id: RunId, op: OperationId, answer?: Answer) => resumeRun(run, id, op, answer),
-    retry: (id: RunId, retry: Retry) => retryRun(run, id, retry),
+    resume: (id: RunId, op: OperationId, answer?: Answer) => resumeRun(run, codec, id, op, answer),
+    retry: (id: RunId, retry: Retry) => retryRun(run, codec, id, retry),
     requeue: (id: RunId, op: OperationId, seen: Seen) => requeueRun(run, id, op, seen),
     expire: (id: RunId) => expireRun(run, id, kept.failed),
 
@@ -155,32 +167,61 @@ export function createLedger(
     limits: (windowMs = LIMIT_WINDOW_MS) => readLimits(redis, run, windowMs),
 
     /** Writes events of many runs in one call a shard; those of a lost claim are dropped. */
-    publish: (events: readonly ClaimEvents[]) => publishEvents(run, events),
+    publish: (events: readonly ClaimEvents[]) => publishEvents(run, codec, events),
 
     /** The whole state as an event, with the id of the last event that it covers. Throws `not_found`. */
-    snapshot: (id: RunId) => takeSnapshot(redis, run, id),
-    read: (id: RunId) => readRun(run, id),
+    snapshot: (id: RunId) => takeSnapshot(redis, run, codec, id),
+    read: (id: RunId) => readRun(run, codec, id),
+    /** The run for a list: also one that cannot be decrypted here, without what only its spec tells. */
+    outline: (id: RunId) => readOutline(run, codec, id),
     glance: (id: RunId) => glanceAt(redis, id),
-    conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, id, from, to),
+    conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, codec, id, from, to),
+    /** Runs of these groups, or of all, newest first, whoever comes and goes between two pages. */
+    newest: (page: NewestPage & { readonly groups?: readonly BatchGroup[] | undefined }) =>
+      newestRuns(run, shards, page),
+    newestRunning: (page: NewestPage) => newestRunning(redis, run, shards, page),
     list: (status: RunStatus, page: ListPage) => listRunIds(redis, shards, status, page),
 
     openBatch: (open: OpenBatch) => openBatch(run, shards, open),
     /** Says that all runs of the batch are in. */
     sealBatch: (id: string, lines: number) => sealBatch(run, shards, id, lines),
     batch: (id: string) => readBatch(redis, shards, id),
-    batches: (page: { readonly from: number; readonly limit: number }) => listBatches(redis, shards, page),
+    batches: (page: BatchListPage) => listBatches(redis, shards, page),
     countBatch: (id: string) => countBatch(redis, shards, id),
     batchPools: (id: string) => batchPools(redis, shards, id),
-    batchEnded: (id: string, page: { readonly cursor?: string | undefined; readonly limit: number }) =>
-      batchEnded(redis, shards, id, page),
+    batchEnded: (id: string, page: EndingsPage) => batchEnded(redis, shards, id, page),
     batchPage: (id: string, page: BatchPageOptions) => pageOfBatch(run, shards, id, page),
     setBatchBudget: (id: string, budget: Budget) => setBatchBudget(run, shards, id, budget),
     setBatchWeight: (id: string, weight: number) => setBatchWeight(run, shards, id, weight),
     count: (status: RunStatus) => countRuns(redis, shards, status),
+
+    /** Namespaces that have runs, or spent something; sorted. */
+    namespaces: () => listNamespaces(redis, shards),
+    /** How many runs of a namespace there are. */
+    countSpace: (namespace: string) => countSpace(redis, shards, namespace),
+    /** What all replies of a namespace's runs took, also of those that are gone. */
+    spaceUsage: (namespace: string) => readSpaceUsage(redis, shards, namespace),
+    /** Forgets what a namespace spent; false when it has runs. */
+    dropSpace: (namespace: string) => dropSpace(run, shards, namespace),
   };
 }
 
-async function publishEvents(run: RunScript, events: readonly ClaimEvents[]): Promise<void> {
+/** What the next claim of the run may use, if it comes here; nothing where there is none. */
+function remember(
+  { specs, conversations }: ClaimReading,
+  claim: Claim,
+  reply: CommitReply,
+  items: readonly Item[] | undefined,
+): void {
+  if (items !== undefined && reply.kind === "committed" && reply.status === "queued") {
+    conversations.keep(claim.runId, { mark: `${claim.ticket}/${claim.claimId}`, items });
+  }
+  if (reply.kind !== "fenced" && (reply.status === "succeeded" || reply.status === "failed")) {
+    specs.forget(claim.runId);
+  }
+}
+
+async function publishEvents(run: RunScript, codec: Codec, events: readonly ClaimEvents[]): Promise<void> {
   const byShard = Map.groupBy(events, ({ claim }) => shardOf(claim.runId));
   await Promise.all(
     [...byShard.values()].map((some) => {
@@ -188,7 +229,7 @@ async function publishEvents(run: RunScript, events: readonly ClaimEvents[]): Pr
       const args = some.flatMap(({ claim, events: own }) => [
         String(claim.epoch),
         claim.claimId,
-        eventsOf(own),
+        eventsOf(codec, claim.runId, own),
       ]);
       return run("publish", keys, args);
     }),

@@ -1,15 +1,19 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
+import type { Cipher } from "./cipher.ts";
 import { runKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { packLog, unpackLog } from "./log-pack.ts";
 import { commitOf, itemAt, newOp, running } from "./testing/make-run.ts";
+import { CLEAR_AND_ENCRYPTED } from "./testing/test-cipher.ts";
 
 const redis = useRedis();
 let ledger: Ledger;
-beforeEach(() => {
-  ledger = createLedger(redis.connect({ enableAutoPipelining: true }), { retentionMs: 60_000 });
-});
+const openLedger = (cipher: Cipher | undefined) => {
+  beforeEach(() => {
+    ledger = createLedger(redis.connect({ enableAutoPipelining: true }), { retentionMs: 60_000, cipher });
+  });
+};
 
 /** Long enough to be packed, with what would break a naive codec. */
 const LONG = [0, 1, 2, 3].map((seq) => itemAt(seq, `é\n"${seq}"\u2028 ${"word ".repeat(600)}`));
@@ -28,35 +32,39 @@ async function ended(outcome: "succeeded" | "failed") {
   return claim.runId;
 }
 
-test("a long conversation of a run that succeeded takes a fraction of its size, and reads as it was", async () => {
-  const id = await ended("succeeded");
-  expect(await ledger.redis.llen(runKeys(id).log)).toBe(1);
-  expect(await ledger.redis.memory("USAGE", runKeys(id).log)).toBeLessThan(1_000);
-  expect(await ledger.conversation(id)).toEqual(LONG);
-  expect((await ledger.read(id))?.run).toMatchObject({ status: "succeeded", items: 4 });
-  expect(await ledger.snapshot(id)).toMatchObject({ event: { items: LONG } });
-});
+describe.each(CLEAR_AND_ENCRYPTED)("a log (%s)", (_how, cipher) => {
+  openLedger(cipher);
 
-test.each([
-  [0, 0],
-  [0, 2],
-  [1, 2],
-  [2, -1],
-  [3, 10],
-  [4, -1],
-])("items %i to %i of it are the same as before it was packed", async (from, to) => {
-  const id = await ended("succeeded");
-  const open = await ended("failed");
-  expect(await ledger.conversation(id, from, to)).toEqual(await ledger.conversation(open, from, to));
-});
+  test("a long conversation of a run that succeeded takes a fraction of its size, and reads as it was", async () => {
+    const id = await ended("succeeded");
+    expect(await ledger.redis.llen(runKeys(id).log)).toBe(1);
+    expect(await ledger.redis.memory("USAGE", runKeys(id).log)).toBeLessThan(1_000);
+    expect(await ledger.conversation(id)).toEqual(LONG);
+    expect((await ledger.read(id))?.run).toMatchObject({ status: "succeeded", items: 4 });
+    expect(await ledger.snapshot(id)).toMatchObject({ event: { items: LONG } });
+  });
 
-test("what may be retried is not packed, and goes on where it was", async () => {
-  const id = await ended("failed");
-  expect(await ledger.redis.llen(runKeys(id).log)).toBe(4);
-  const glance = await ledger.glance(id);
-  const retry = { op: newOp(), epoch: glance?.epoch ?? 0, length: 4, timeoutMs: 0, items: [itemAt(4)] };
-  expect(await ledger.retry(id, retry)).toMatchObject({ kind: "done" });
-  expect(await ledger.conversation(id)).toHaveLength(5);
+  test.each([
+    [0, 0],
+    [0, 2],
+    [1, 2],
+    [2, -1],
+    [3, 10],
+    [4, -1],
+  ])("items %i to %i of it are the same as before it was packed", async (from, to) => {
+    const id = await ended("succeeded");
+    const open = await ended("failed");
+    expect(await ledger.conversation(id, from, to)).toEqual(await ledger.conversation(open, from, to));
+  });
+
+  test("what may be retried is not packed, and goes on where it was", async () => {
+    const id = await ended("failed");
+    expect(await ledger.redis.llen(runKeys(id).log)).toBe(4);
+    const glance = await ledger.glance(id);
+    const retry = { op: newOp(), epoch: glance?.epoch ?? 0, length: 4, timeoutMs: 0, items: [itemAt(4)] };
+    expect(await ledger.retry(id, retry)).toMatchObject({ kind: "done" });
+    expect(await ledger.conversation(id)).toHaveLength(5);
+  });
 });
 
 describe("a pack", () => {

@@ -5,6 +5,7 @@
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Item, RunId } from "@baton/core";
+import type { Codec } from "./codec.ts";
 import { runKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 
@@ -23,7 +24,7 @@ export function packLog(items: readonly Item[]): Buffer | undefined {
   return zstdCompressSync(lines, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
 }
 
-/** The items as JSON, of the entries of a log from its beginning. */
+/** The items as they were written one by one, of the entries of a log from its beginning. */
 export function unpackLog(entries: readonly Buffer[]): readonly string[] {
   const [first] = entries;
   if (first === undefined || !isPack(first)) return entries.map(String);
@@ -31,13 +32,20 @@ export function unpackLog(entries: readonly Buffer[]): readonly string[] {
 }
 
 /** Entries `from` to `to` (inclusive; -1 is the last) of a run's log, packed or not. */
-export async function readLog(redis: RedisClient, id: RunId, from = 0, to = -1): Promise<readonly string[]> {
+export async function readLog(
+  redis: RedisClient,
+  codec: Codec,
+  id: RunId,
+  from = 0,
+  to = -1,
+): Promise<readonly string[]> {
   const { log } = runKeys(id);
   const entries = await redis.lrangeBuffer(log, from, to);
   // The page of a log that was packed meanwhile is read again from the pack, and never the other way round.
   const [head] = from === 0 ? entries : await redis.lrangeBuffer(log, 0, 0);
-  if (head === undefined || !isPack(head)) return entries.map(String);
-  const all = unpackLog([head]);
+  const first = head === undefined ? undefined : codec.openPack(id, head);
+  if (first === undefined || !isPack(first)) return entries.map(String);
+  const all = unpackLog([first]);
   return all.slice(from, to < 0 ? all.length + to + 1 : to + 1);
 }
 

@@ -29,7 +29,7 @@ const DELAYED_SCORE_A_MS = 0x1000;
 
 export interface LoadSource {
   readonly redis: RedisClient;
-  readonly queues: PoolQueues;
+  readonly queues: Pick<PoolQueues, "queueOf" | "countsOf" | "shards">;
 }
 
 /** Of all shards together. `now`: Redis' own time, in milliseconds. */

@@ -1,5 +1,6 @@
 /** Reading runs: one with its phases, its conversation by pages, and lists by status. Reads change nothing. */
 import {
+  BatonError,
   type Item,
   isLive,
   type ModelId,
@@ -11,12 +12,14 @@ import {
   storedSpecSchema,
 } from "@baton/core";
 import { readItems } from "./claim-run.ts";
+import type { Codec } from "./codec.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { readLog } from "./log-pack.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { readRunRecord } from "./run-record.ts";
 import type { RunScript } from "./scripts.ts";
 import { onShards } from "./shards.ts";
+import { spaceRunsKey } from "./spaces.ts";
 
 export interface RunWithSpec {
   readonly run: Run;
@@ -25,23 +28,69 @@ export interface RunWithSpec {
 }
 
 /** The run and its spec as they are at one moment, or undefined when there is none. */
-export async function readRun(run: RunScript, id: RunId): Promise<RunWithSpec | undefined> {
+export async function readRun(run: RunScript, codec: Codec, id: RunId): Promise<RunWithSpec | undefined> {
   const [fields, phases, spec] = await run("read", [runKeys(id).run], ["run"]);
-  return assembleRun(id, fields, phases, spec);
+  return assembleRun(codec, id, fields, phases, spec);
 }
 
 /** Builds the run out of what the script `read` replies of it. */
 export function assembleRun(
+  codec: Codec,
   id: RunId,
   fields: unknown,
   phases: unknown,
   spec: unknown,
 ): RunWithSpec | undefined {
   if (typeof spec !== "string") return undefined;
-  const parsed = storedSpecSchema.parse(JSON.parse(spec));
-  // A script's HGETALL replies names and values in turn, and LRANGE strings, by the protocol.
-  const run = readRunRecord(id, pairsOf(fields as string[]), phases as string[], parsed);
+  const parsed = storedSpecSchema.parse(JSON.parse(codec.open(id, "spec", spec)));
+  const run = assembleRecord(codec.openSentence, id, fields, phases, parsed);
   return run === undefined ? undefined : { run, spec: parsed };
+}
+
+/**
+ * The run as a list shows it. One that is sealed with a key that is not given here, or that was tampered with, must not
+ * hide the others: it is shown without what its spec says, and with the reason where a sentence stands.
+ */
+export async function readOutline(run: RunScript, codec: Codec, id: RunId): Promise<Run | undefined> {
+  const [fields, phases, spec] = await run("read", [runKeys(id).run], ["run"]);
+  if (typeof spec !== "string") return undefined;
+  const opened = openedOr(
+    () => codec.open(id, "spec", spec),
+    () => undefined,
+  );
+  return assembleRecord(
+    (_id, text) =>
+      openedOr(
+        () => codec.openSentence(id, text),
+        ({ message }) => message,
+      ),
+    id,
+    fields,
+    phases,
+    opened === undefined ? undefined : storedSpecSchema.parse(JSON.parse(opened)),
+  );
+}
+
+/** What opening gives, or `otherwise` says of what cannot be opened. */
+function openedOr<Value, Other>(open: () => Value, otherwise: (error: BatonError) => Other): Value | Other {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof BatonError) return otherwise(error);
+    throw error;
+  }
+}
+
+function assembleRecord(
+  openSentence: Codec["openSentence"],
+  id: RunId,
+  fields: unknown,
+  phases: unknown,
+  spec: RunSpec | undefined,
+): Run | undefined {
+  // A script's HGETALL replies names and values in turn, and LRANGE strings, by the protocol.
+  const record = withSentences(openSentence, id, pairsOf(fields as string[]));
+  return readRunRecord(id, record, phases as string[], spec);
 }
 
 function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
@@ -50,14 +99,30 @@ function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
   return pairs;
 }
 
+/** The record with what it says in sentences as it was before it was sealed. */
+function withSentences(
+  openSentence: Codec["openSentence"],
+  id: RunId,
+  record: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const { error_message: message, detail } = record;
+  if (!message && !detail) return record;
+  return {
+    ...record,
+    error_message: openSentence(id, message ?? ""),
+    detail: openSentence(id, detail ?? ""),
+  };
+}
+
 /** Items `from` to `to` (inclusive; -1 is the last). */
 export async function readConversation(
   redis: RedisClient,
+  codec: Codec,
   id: RunId,
   from = 0,
   to = -1,
 ): Promise<readonly Item[]> {
-  return readItems(id, await readLog(redis, id, from, to), from);
+  return readItems(codec, id, await readLog(redis, codec, id, from, to), from);
 }
 
 /** What the reconciler and the retry need of a run: cheap, and not parsed further. */
@@ -70,10 +135,12 @@ export interface RunGlance {
   readonly claimId: string;
   readonly priority: number;
   readonly notBefore: number | undefined;
+  /** Whose run it is. */
+  readonly namespace: string | undefined;
 }
 
 export async function glanceAt(redis: RedisClient, id: RunId): Promise<RunGlance | undefined> {
-  const [status, pool, ticket, epoch, claim, priority, notBefore] = await redis.hmget(
+  const [status, pool, ticket, epoch, claim, priority, notBefore, namespace] = await redis.hmget(
     runKeys(id).run,
     "status",
     "pool",
@@ -82,6 +149,7 @@ export async function glanceAt(redis: RedisClient, id: RunId): Promise<RunGlance
     "claim",
     "priority",
     "not_before",
+    "namespace",
   );
   if (typeof status !== "string") return undefined;
   return {
@@ -94,8 +162,12 @@ export async function glanceAt(redis: RedisClient, id: RunId): Promise<RunGlance
     claimId: claim ?? "",
     priority: Number(priority ?? 0),
     notBefore: typeof notBefore === "string" && notBefore !== "" ? Number(notBefore) : undefined,
+    namespace: namespace || undefined,
   };
 }
+
+/** Members that one command is asked for. */
+const SCORES_AT_ONCE = 500;
 
 export interface ListPage {
   readonly limit: number;
@@ -103,6 +175,8 @@ export interface ListPage {
   readonly before?: RunId | undefined;
   /** Runs of this batch alone. */
   readonly batch?: string | undefined;
+  /** Runs of this namespace alone; not looked at where a batch is given, which lies within one. */
+  readonly namespace?: string | undefined;
 }
 
 /**
@@ -136,7 +210,7 @@ function placeOf(id: RunId): string {
 }
 
 /** Where an id would stand in the order of a shard. */
-function twinOf(id: RunId, shard: number): RunId {
+export function twinOf(id: RunId, shard: number): RunId {
   return runIdSchema.parse(`r_${shard}_${placeOf(id)}`);
 }
 
@@ -150,24 +224,38 @@ async function listOfShard(
   if (options.batch !== undefined) {
     return listOfBatch(redis, `${keys.batchPrefix}${options.batch}:runs`, status, options);
   }
+  const { namespace } = options;
+  const index = namespace === undefined ? keys.status : spaceRunsKey(shard, namespace);
   if (status === "running") {
     const running = await redis.zrange(keys.running, "0", "-1");
     const ids = running
       .sort()
       .reverse()
       .filter((id) => options.before === undefined || id < options.before);
-    return ids.slice(0, options.limit).map((id) => runIdSchema.parse(id));
+    const own = namespace === undefined ? ids : await liveIn(redis, index, ids);
+    return own.slice(0, options.limit).map((id) => runIdSchema.parse(id));
   }
-  if (status !== "queued") return rangeOf(redis, keys.status, status, options.limit, options.before);
+  if (status !== "queued") return rangeOf(redis, index, status, options.limit, options.before);
   const running = new Set(await redis.zrange(keys.running, "0", "-1"));
   const queued: RunId[] = [];
   let { before } = options;
   for (;;) {
-    const page = await rangeOf(redis, keys.status, "live", options.limit, before);
+    const page = await rangeOf(redis, index, "live", options.limit, before);
     queued.push(...page.filter((id) => !running.has(id)));
     before = page.at(-1);
     if (before === undefined || queued.length >= options.limit) return queued.slice(0, options.limit);
   }
+}
+
+/** Those of the runs that an index has among its live ones. */
+async function liveIn(redis: RedisClient, index: string, ids: readonly string[]): Promise<readonly string[]> {
+  const own: string[] = [];
+  for (let from = 0; from < ids.length; from += SCORES_AT_ONCE) {
+    const some = ids.slice(from, from + SCORES_AT_ONCE);
+    const scores = await redis.zmscore(index, ...some.map((id) => `live/${id}`));
+    own.push(...some.filter((_, place) => scores[place] !== null));
+  }
+  return own;
 }
 
 /** Runs of a batch that are queued and those that run are told apart by looking at each. */

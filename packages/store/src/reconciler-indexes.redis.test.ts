@@ -2,8 +2,9 @@ import { type RunId, runIdSchema } from "@baton/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { type Healed, readHealth } from "./heal-log.ts";
-import { runKeys, shardKeys } from "./keys.ts";
+import { runKeys, shardKeys, spaceKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
+import { spaceRunsKey } from "./spaces.ts";
 import { dumpRedis } from "./testing/dump-redis.ts";
 import {
   ALPHA,
@@ -19,6 +20,7 @@ import { ADD_GRACE_MS, openReconciler, type ReconcilerRig } from "./testing/reco
 
 const redis = useRedis();
 const keys = shardKeys(0);
+const { namespaces } = spaceKeys(0);
 /** More passes than all walks of a small store take, and fewer than would bring the rest between two of them to an end. */
 const PASSES = 12;
 let ledger: Ledger;
@@ -33,16 +35,16 @@ async function passes(look: ReconcilerRig, count = PASSES): Promise<readonly Hea
   return healed;
 }
 
-/** One run of each status, all of them with what they must have in the queues. */
+/** One run of each status, all of them with what they must have in the queues. Some are of a namespace. */
 async function oneOfEach(look: ReconcilerRig) {
-  const queued = await createQueued(ledger, { timeoutMs: 600_000 });
+  const queued = await createQueued(ledger, { timeoutMs: 600_000, namespace: "acme" });
   const later = await createQueued(ledger, { delayMs: 600_000 });
-  const { claim: atWork } = await running(ledger, { timeoutMs: 600_000 });
+  const { claim: atWork } = await running(ledger, { timeoutMs: 600_000, namespace: "zeta" });
   const { claim: parked } = await running(ledger, { timeoutMs: 600_000 });
   await ledger.commit(parked, commitOf(1, { kind: "wait", reason: "approval" }));
   const { claim: failed } = await running(ledger);
   await ledger.commit(failed, commitOf(1, { kind: "failed", code: "refusal", message: "no" }));
-  const { claim: done } = await running(ledger);
+  const { claim: done } = await running(ledger, { namespace: "acme" });
   await ledger.commit(done, commitOf(1, { kind: "succeeded" }));
   const cancelled = await createQueued(ledger);
   await ledger.cancel(cancelled.runId, newOp());
@@ -81,6 +83,31 @@ describe("an index that is out of step with the records is set right:", () => {
       await ledger.redis.zadd(keys.deadlines, 9e12, done.runId, 9e12, atWork.runId);
       return { [parked.runId]: "deadlines+", [done.runId]: "deadlines-", [atWork.runId]: "deadlines~" };
     },
+    "a run that its namespace's index has lost, with the name of the namespace": async ({ atWork }) => {
+      await ledger.redis.del(spaceRunsKey(0, "zeta"), namespaces);
+      return { [atWork.runId]: "space+ namespaces+" };
+    },
+    "runs in a namespace's index that are another's, nobody's, and of another group": async (runs) => {
+      const { queued, parked, done } = runs;
+      await ledger.redis.zadd(
+        spaceRunsKey(0, "zeta"),
+        0,
+        `live/${queued.runId}`,
+        0,
+        `waiting/${parked.runId}`,
+      );
+      await ledger.redis.zadd(spaceRunsKey(0, "acme"), 0, `live/${done.runId}`, 0, "live/rubbish");
+      return {
+        [queued.runId]: "space-",
+        [parked.runId]: "space-",
+        [done.runId]: "space-",
+        "": "space: no run id: live/rubbish",
+      };
+    },
+    "a namespace of which nothing is left": async () => {
+      await ledger.redis.sadd(namespaces, "nothing");
+      return {};
+    },
     "runs that are gone": async ({ atWork, done }) => {
       for (const { runId } of [atWork, done]) await ledger.redis.del(...Object.values(runKeys(runId)));
       return {};
@@ -113,18 +140,25 @@ describe("an index that is out of step with the records is set right:", () => {
   /** Says what the indexes must hold from the records alone. */
   async function expectIndexesRight() {
     const [status, live, running, deadlines]: string[][] = [[], [], [], []];
+    const spaces: Record<string, readonly string[]> = {};
     for (const key of await ledger.redis.keys("*:run:r_*")) {
       const id = runIdSchema.safeParse(key.slice(key.lastIndexOf(":") + 1)).data;
       if (id === undefined) continue;
-      const { status: is = "", deadline = "" } = await ledger.redis.hgetall(key);
+      const { status: is = "", deadline = "", namespace = "" } = await ledger.redis.hgetall(key);
       const isLive = is === "queued" || is === "running";
       status?.push(`${isLive ? "live" : is}/${id}`);
+      if (namespace !== "")
+        spaces[namespace] = [...(spaces[namespace] ?? []), `${isLive ? "live" : is}/${id}`].sort();
       if (isLive) live?.push(id);
       if (is === "running") running?.push(id);
       if (deadline !== "" && (isLive || is === "waiting")) deadlines?.push(`${id} ${deadline}`);
     }
     const members = (key: string) => ledger.redis.zrange(key, "0", "-1");
     expect((await members(keys.status)).sort()).toEqual(status?.sort());
+    const inSpaces = await Promise.all(
+      (await ledger.namespaces()).map(async (name) => [name, (await members(spaceRunsKey(0, name))).sort()]),
+    );
+    expect(Object.fromEntries(inSpaces)).toEqual(spaces);
     expect((await members(keys.live)).sort()).toEqual(live?.sort());
     expect((await members(keys.running)).sort()).toEqual(running?.sort());
     const pairs = await ledger.redis.zrange(keys.deadlines, "0", "-1", "WITHSCORES");

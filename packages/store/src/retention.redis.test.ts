@@ -27,9 +27,9 @@ test("is told by its end: each status has its time, and 0 keeps a run for ever",
   expect(await ledger.redis.pttl(runKeys(bad.claim.runId).events)).toBeLessThanOrEqual(3_600_000);
 });
 
-test("all keys of a run go with it, and a retry before that keeps them", async () => {
+test("all keys of a run go with it, and a retry before that keeps them, in a namespace too", async () => {
   const ledger = createLedger(redis.connect(), { retentionMs: 60_000 });
-  const entry = await createQueued(ledger);
+  const entry = await createQueued(ledger, { namespace: "acme" });
   const { claim } = await claimed(ledger, entry);
   await ledger.commit(claim, commitOf(1, { kind: "failed", code: "c", message: "m" }));
   const keys = await ledger.redis.keys(`${runKeys(entry.runId).run}*`);

@@ -1,14 +1,15 @@
 /**
  * The record of a run, a Redis hash, read back into core's `Run`. Its fields, all decimal or short text:
  *
- * v, status, pool, ticket, epoch, claim, phase, len (items in the log), created, updated, ended, rev (of the
- * spec), priority; attempts, turns, started, usage (of the open phase; usage is five numbers and nano-USD, `-` when a
+ * v (4 with a namespace, else 3), status, pool, ticket, epoch, claim, phase, len (items in the log), created, updated,
+ * ended, rev (of the spec), priority; attempts, turns, started, usage (of the open phase; usage is five numbers and nano-USD, `-` when a
  * price was not known), rested (milliseconds since `started` that are no time of the phase); total_turns, handoffs,
  * takeovers; crashes (takeovers since the last new item), tries (model calls that failed since then, and behind a
  * slash those that met a rate limit); not_before, deadline, reason and detail (of a wait), pausing, unfit_since,
  * missing; error_code, error_message (of the end, or of the last failed call); idem (digest of the idempotency key),
  * needs (1 when there are any), ops (the last operation ids, R1), committed (`<ticket>/<claim>` of the last commit,
- * R7); batch, custom_id; namespace; forked (`<run id> <items>`).
+ * R7); batch, custom_id; namespace; forked (`<run id> <items>`). With encryption keys, detail and error_message are
+ * sealed where they are not a script's own (codec.ts).
  */
 import {
   addUsage,

@@ -35,7 +35,7 @@ function headerOf(lua: string, name: string): string {
 }
 
 test("every declared script has a file, and every file is a declared script, or put before some", () => {
-  expect(FILES.toSorted()).toEqual([...scriptNames(), "prelude", "bucket"].toSorted());
+  expect(FILES.toSorted()).toEqual([...scriptNames(), "prelude", "bucket", "lists"].toSorted());
 });
 
 describe.each(scriptNames())("%s.lua", (name) => {
@@ -77,6 +77,7 @@ describe.each(scriptNames())("%s.lua", (name) => {
     for (const [local, expression] of bindingsOf(code)) {
       if (local === "keys") expect(expression).toMatch(/^keys_of\(/);
       if (local === "admission") expect(expression).toMatch(/^admission_of\(/);
+      if (local === "spaces") expect(expression).toMatch(/^spaces_of\(/);
     }
     expect(code).not.toContain("baton}");
     expect(code).not.toMatch(/\btag \.\. /);
@@ -90,9 +91,13 @@ describe.each(scriptNames())("%s.lua", (name) => {
 
 test("the prelude touches keys of its parameters alone", () => {
   const code = codeOf(readLua("prelude"));
-  // `key` runs over owned_keys, which are keys of the run and its idempotency key; `index` begins with `keys.status` or
-  // `keys.batch_prefix`.
-  const isKey = keyJudge({ code, luaKeys: luaKeys(), given: ["run_key", "holds_key", "index", "key"] });
+  // `key` runs over owned_keys, which are keys of the run and its idempotency key, or begins with `keys.batch_prefix` or
+  // `space_prefix`; `index` is `keys.status`, or begins so.
+  const isKey = keyJudge({
+    code,
+    luaKeys: luaKeys(),
+    given: ["run_key", "holds_key", "index", "key"],
+  });
   const touched = touchedKeys(code);
   expect(touched.length).toBeGreaterThan(40);
   for (const key of touched) expect(isKey(key), `the prelude touches ${key}`).toBe(true);
@@ -155,4 +160,11 @@ test("the functions of buckets touch the bucket alone that they are given", () =
   const touched = touchedKeys(codeOf(readLua("bucket")));
   expect(touched.length).toBeGreaterThan(4);
   for (const key of touched) expect(["bucket_key", "bucket.key"]).toContain(key);
+});
+
+test("the functions that list batches touch the lists alone that they are given, and those of namespaces", () => {
+  const touched = touchedKeys(codeOf(readLua("lists")));
+  expect(touched).toEqual(["batches_key", "own_key", "batches_key", "own_key"]);
+  const own = bindingsOf(codeOf(readLua("lists"))).filter(([name]) => name === "own_key");
+  expect(own.map(([, expression]) => expression)).toEqual(Array(2).fill("list_of_space(spaces, batch)"));
 });

@@ -15,7 +15,7 @@ export interface ScriptDeclaration {
   /** May run when Redis has no memory left, because it ends or continues what was accepted. */
   readonly allowOom: boolean;
   /** A file of functions that it shares with some others, put between the prelude and its own. */
-  readonly shared?: "bucket";
+  readonly shared?: "bucket" | "lists";
 }
 
 export const SCRIPTS = {
@@ -40,6 +40,7 @@ export const SCRIPTS = {
       "items...",
     ],
     allowOom: false,
+    shared: "lists",
   },
   claim: {
     keys: ["run"],
@@ -55,6 +56,7 @@ export const SCRIPTS = {
       "ttl_ms",
       "log_max",
       "known_log",
+      "seal_need",
     ],
     allowOom: true,
   },
@@ -104,8 +106,10 @@ export const SCRIPTS = {
     keys: ["batch", "runs", "batches"],
     args: ["id", "how", "idle_ms", "field and value in turn..."],
     allowOom: true,
+    shared: "lists",
   },
   page: { keys: ["runs"], args: ["limit", "from and to of each group in turn..."], allowOom: true },
+  newest: { keys: ["runs"], args: ["limit", "upper and lower of each group in turn..."], allowOom: true },
   feed: {
     keys: ["admission"],
     args: ["pool", "window", "prioritized", "feed_max", "check"],
@@ -118,11 +122,20 @@ export const SCRIPTS = {
     args: ["worker_id", "worker_json", "known_rev", "epoch and claim of each run in turn..."],
     allowOom: true,
   },
+  agree: { keys: ["encryption"], args: ["key_id", "proof", "known_count"], allowOom: true },
+  key: { keys: ["api_keys"], args: ["op", "how", "id", "record", "keys_max"], allowOom: true },
+  take: { keys: ["bucket"], args: ["op", "per_minute"], allowOom: true },
   lead: { keys: ["leader"], args: ["holder", "lease_ms"], allowOom: true },
   glance: { keys: ["runs..."], args: ["fields..."], allowOom: true },
-  audit: { keys: ["runs..."], args: ["how", "group of each run in turn..."], allowOom: true },
+  audit: { keys: ["runs..."], args: ["how", "namespace", "group of each run in turn..."], allowOom: true },
   recount: { keys: ["backlog"], args: ["pool", "seen", "actual"], allowOom: true },
-  forget: { keys: ["runs..."], args: ["keep_ms", "batch of each run in turn..."], allowOom: true },
+  forget: {
+    keys: ["runs..."],
+    args: ["keep_ms", "batch and namespace of each run in turn..."],
+    allowOom: true,
+    shared: "lists",
+  },
+  space: { keys: ["space", "runs", "namespaces"], args: ["namespace", "how"], allowOom: true },
   reserve: {
     keys: ["account", "pool", "calls", "index"],
     args: ["call", "amounts", "window_ms", "book_ms", "lease_ms", "account_limits", "pool_limits"],

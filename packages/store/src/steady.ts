@@ -5,9 +5,11 @@
  * itself, until it is taken or the client is closed. Every command of ours may be sent twice (R1), and what BullMQ sends
  * is sent again by ioredis as it is. A command of a transaction is left alone: without the rest of it, it means nothing.
  *
- * BullMQ duplicates the client for its blocking reads, so a duplicate is made steady as well.
+ * BullMQ duplicates the client for its blocking reads, so a duplicate is made steady as well. No error of such a client has
+ * the command in it (R9).
  */
 import type { Cluster, Command, Redis } from "ioredis";
+import { dropCommand } from "./drop-command.ts";
 import { isCluster } from "./redis-client.ts";
 
 const AGAIN_MS = 100;
@@ -54,6 +56,7 @@ export function steady<Client extends Redis | Cluster>(client: Client): Client {
 
   // One function for all commands, because there are many: what a command had before stands on the command itself.
   function refuse(this: Met, error: Error): void {
+    dropCommand(error);
     const giveUp = () => this[OWN_REJECT]?.(error);
     // Closed by its owner, and not opened again since.
     const isOver = isClosed && client.status !== "ready";
@@ -78,6 +81,8 @@ export function steady<Client extends Redis | Cluster>(client: Client): Client {
     }
     waiting.clear();
   };
+  // Before whoever listens already.
+  client.prependListener("error", dropCommand);
   keepSteady(client);
   return client;
 }

@@ -161,6 +161,26 @@ describe("while watching", () => {
     expect((await take(watch, 1))[0]?.event).toMatchObject({ type: "text", text: "d" });
   });
 
+  test("a snapshot says when the stream was trimmed past the beginning of the open text", async () => {
+    const run = await running(ledger);
+    const told = eventsBy(run);
+    const snapshot = async () => {
+      const { event } = await ledger.snapshot(run.claim.runId);
+      return event.type === "snapshot" ? { text: event.partialText, isCut: event.partialCut } : undefined;
+    };
+    await publish(ledger, run, told.phase());
+    for (const text of ["a", "b", "c"]) await publish(ledger, run, told.text(text));
+    expect(await snapshot()).toEqual({ text: "abc", isCut: undefined });
+    await ledger.redis.xtrim(runKeys(run.claim.runId).events, "MAXLEN", 2);
+    expect(await snapshot()).toEqual({ text: "bc", isCut: true });
+    await ledger.append(run.claim, {
+      length: 1,
+      items: [itemAt(1)],
+      events: [told.turn(1), told.text("new")],
+    });
+    expect(await snapshot()).toEqual({ text: "new", isCut: undefined });
+  });
+
   test("when Redis lost the last events, what it writes then is not taken for their continuation", async () => {
     const run = await running(ledger);
     await tellFirstTurn(run);

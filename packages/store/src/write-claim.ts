@@ -2,8 +2,9 @@
  * `append` and `commit`: what a worker writes under its claim. Both carry the whole fence and the length that
  * they continue; what is refused is a value, and the worker stops at once.
  */
-import { BatonError, type Item, type ModelId, type RunEvent, type WaitReason } from "@baton/core";
+import { BatonError, type Item, type ModelId, type RunEvent, type RunId, type WaitReason } from "@baton/core";
 import { type BatchState, type Claim, readBatchState } from "./claim-run.ts";
+import type { Codec } from "./codec.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
 import { formatTries, formatUsage, nanoUsd, type PricedUsage, type Tries } from "./run-record.ts";
@@ -20,8 +21,15 @@ export interface Fenced {
 export interface WrittenTurn {
   /** Of the whole open phase, this reply included. */
   readonly phaseUsage: PricedUsage;
-  /** What this reply alone cost, for the batch of the run if it has one. */
-  readonly spend?: { readonly batch: string; readonly tokens: number; readonly costUsd: number | null };
+  /** What this reply alone cost; given when the run has a batch or a namespace, for which it is counted. */
+  readonly spend?: Spend;
+}
+
+export interface Spend {
+  readonly batch?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly tokens: number;
+  readonly costUsd: number | null;
 }
 
 export interface Append {
@@ -43,7 +51,12 @@ export type AppendReply =
     }
   | Fenced;
 
-export async function appendItems(run: RunScript, claim: Claim, append: Append): Promise<AppendReply> {
+export async function appendItems(
+  run: RunScript,
+  codec: Codec,
+  claim: Claim,
+  append: Append,
+): Promise<AppendReply> {
   const reply = await run(
     "append",
     [runKeys(claim.runId).run],
@@ -55,8 +68,8 @@ export async function appendItems(run: RunScript, claim: Claim, append: Append):
       append.turn === undefined ? "" : formatUsage(append.turn.phaseUsage),
       spendOf(append.turn),
       String(append.items.length),
-      ...append.items.map((item) => JSON.stringify(item)),
-      eventsOf(append.events),
+      ...append.items.map((item) => codec.seal(claim.runId, "item", JSON.stringify(item))),
+      eventsOf(codec, claim.runId, append.events),
     ],
   );
   switch (reply[0]) {
@@ -120,9 +133,16 @@ export type CommitReply =
     }
   | Fenced;
 
-export async function commitClaim(run: RunScript, claim: Claim, commit: Commit): Promise<CommitReply> {
-  const { outcome } = commit;
+export async function commitClaim(
+  run: RunScript,
+  codec: Codec,
+  claim: Claim,
+  commit: Commit,
+): Promise<CommitReply> {
+  const { outcome, pack } = commit;
+  const { runId } = claim;
   const failure = failureOf(outcome);
+  const sentence = (text = ""): string => codec.sealSentence(runId, text.slice(0, SENTENCE_CHARS_MAX));
   const reply = await run(
     "commit",
     [runKeys(claim.runId).run],
@@ -138,15 +158,15 @@ export async function commitClaim(run: RunScript, claim: Claim, commit: Commit):
       outcome.kind === "handoff" ? outcome.pool : claim.pool,
       outcome.kind === "requeue" ? String(outcome.delayMs) : "0",
       reasonOf(outcome),
-      outcome.kind === "wait" ? (outcome.detail ?? "").slice(0, SENTENCE_CHARS_MAX) : "",
+      sentence(outcome.kind === "wait" ? outcome.detail : undefined),
       failure?.code ?? "",
-      failure?.message.slice(0, SENTENCE_CHARS_MAX) ?? "",
+      sentence(failure?.message),
       outcome.kind === "requeue" ? formatTries(outcome.tries) : "0",
       String(commit.retentionMs),
-      commit.pack ?? "",
+      pack === undefined ? "" : codec.sealPack(runId, pack),
       String(commit.items.length),
-      ...commit.items.map((item) => JSON.stringify(item)),
-      eventsOf(commit.events),
+      ...commit.items.map((item) => codec.seal(runId, "item", JSON.stringify(item))),
+      eventsOf(codec, runId, commit.events),
     ],
   );
   if (reply[0] !== "committed" && reply[0] !== "duplicate") return readFenced("commit", reply);
@@ -166,10 +186,11 @@ function failureOf(outcome: Outcome): { readonly code: string; readonly message:
   return outcome.kind === "requeue" ? outcome.failure : undefined;
 }
 
-/** As the scripts take it: the batch, the tokens, the nano-USD. */
+/** As the scripts take it: the tokens, the nano-USD, the batch, the namespace. */
 function spendOf(turn: WrittenTurn | undefined): string {
   if (turn?.spend === undefined) return "";
-  return `${turn.spend.batch} ${turn.spend.tokens} ${nanoUsd(turn.spend.costUsd)}`;
+  const { tokens, costUsd, batch = "", namespace = "" } = turn.spend;
+  return `${tokens} ${nanoUsd(costUsd)} ${batch} ${namespace}`;
 }
 
 function readFenced(script: string, reply: ScriptReply): Fenced {
@@ -179,6 +200,6 @@ function readFenced(script: string, reply: ScriptReply): Fenced {
 }
 
 /** One entry of the stream, or '' for none. */
-export function eventsOf(events: readonly RunEvent[]): string {
-  return events.length === 0 ? "" : JSON.stringify(events);
+export function eventsOf(codec: Codec, runId: RunId, events: readonly RunEvent[]): string {
+  return events.length === 0 ? "" : codec.seal(runId, "events", JSON.stringify(events));
 }

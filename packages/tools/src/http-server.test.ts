@@ -165,6 +165,21 @@ describe("what a server refuses", () => {
     expect(told).not.toContain("t-abcdefgh");
   });
 
+  test("is told without the keys in the URL that was configured", async () => {
+    const url = await serve((request, response) => {
+      response
+        .writeHead(500)
+        .end(`no: ${request.url} and ${new URL(request.url ?? "", "http://a").searchParams}`);
+    });
+    await using host = testHost({
+      servers: { web: { url: `${url}?key=\${WEB}&other=plain-value`, headers: {} } },
+      env: { WEB: "q/123456789" },
+    });
+    const { problems } = await host.list(web, NEVER);
+    expect(problems[0]?.message).toContain("HTTP 500: no: /mcp?key=[redacted]");
+    expect(problems[0]?.message).not.toMatch(/123456789|plain-value/);
+  });
+
   test("for its credentials is said so", async () => {
     const url = await serve((_request, response) => response.writeHead(401).end());
     await using host = testHost({ servers: { web: { url, headers: {} } } });

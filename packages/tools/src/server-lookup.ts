@@ -99,17 +99,16 @@ function resolve(
         }
       : { kind: "http", url: expand(config.url), headers: expandAll(config.headers) };
   if (missing.size > 0) return problem(name, needs([...missing], preset), [...missing]);
-  const common = {
-    label: labelOf(name),
-    timeoutMs: config.timeoutMs,
-    rules: config.tools ?? {},
-    redactor: createRedactor(given),
-  };
-  if (endpoint.kind === "stdio") return { kind: "found", server: { ...common, endpoint } };
+  const common = { label: labelOf(name), timeoutMs: config.timeoutMs, rules: config.tools ?? {} };
+  if (endpoint.kind === "stdio") {
+    return { kind: "found", server: { ...common, redactor: createRedactor(given), endpoint } };
+  }
   if (!URL.canParse(endpoint.url))
     return problem(name, "has a url that is none: correct it under mcpServers");
   const url = new URL(endpoint.url);
-  return { kind: "found", server: { ...common, endpoint: { ...endpoint, url, guarded: false } } };
+  given.push(...valuesIn(url), { name: "password", value: url.password });
+  const redactor = createRedactor(given);
+  return { kind: "found", server: { ...common, redactor, endpoint: { ...endpoint, url, guarded: false } } };
 }
 
 function resolveUrl(name: string, sources: ServerSources): ServerLookup {
@@ -122,7 +121,7 @@ function resolveUrl(name: string, sources: ServerSources): ServerLookup {
   }
   const refusal = refusalOf(url, urlRules(sources.allowPrivateAddresses));
   if (refusal !== undefined) return problem(label, `cannot be used: ${refusal.message}`);
-  const given = [...url.searchParams].map(([key, value]) => ({ name: key, value }));
+  const given = valuesIn(url);
   return {
     kind: "found",
     server: {
@@ -133,6 +132,11 @@ function resolveUrl(name: string, sources: ServerSources): ServerLookup {
       redactor: createRedactor(given),
     },
   };
+}
+
+/** What a URL carries: a parameter is often the server's key. */
+function valuesIn(url: URL): GivenValue[] {
+  return [...url.searchParams].map(([name, value]) => ({ name, value }));
 }
 
 /** A server of the configuration that is reached by its URL keeps its rules, though none of its credentials. */

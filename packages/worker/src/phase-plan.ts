@@ -126,6 +126,7 @@ function clientToolsOf(spec: RunSpec): readonly ToolDefinition[] {
         name: tool.function.name,
         description: tool.function.description ?? "",
         inputSchema: tool.function.parameters ?? { type: "object", properties: {} },
+        ...(tool.function.strict === true ? { strict: true as const } : {}),
         readOnly: true,
         idempotent: true,
         approval: false,

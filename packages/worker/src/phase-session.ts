@@ -69,6 +69,7 @@ export class PhaseSession {
   #phaseUsage: PricedUsage;
   #turns: number;
   #batch: BatchState | undefined;
+  readonly #namespace: string | undefined;
   /** Text or reasoning was shown that no written reply has. */
   #hasShown = false;
   #writing: Promise<unknown> = Promise.resolve();
@@ -85,6 +86,7 @@ export class PhaseSession {
     // A handoff ends the session, so their number stands.
     this.handoffs = claimed.handoffs - fallbacksIn(claimed.items);
     this.#batch = claimed.batch;
+    this.#namespace = claimed.namespace;
     this.#deps = deps;
     this.#priority = claimed.priority;
     this.#items = claimed.items;
@@ -211,9 +213,10 @@ export class PhaseSession {
       ...addUsage(this.#phaseUsage, usage),
       costUsd: addCosts(this.#phaseUsage.costUsd, costUsd),
     };
-    if (this.#batch === undefined) return { phaseUsage };
+    const [batch, namespace] = [this.#batch?.id, this.#namespace];
+    if (batch === undefined && namespace === undefined) return { phaseUsage };
     const tokens = usage.inputTokens + usage.outputTokens;
-    return { phaseUsage, spend: { batch: this.#batch.id, tokens, costUsd } };
+    return { phaseUsage, spend: { batch, namespace, tokens, costUsd } };
   }
 
   #nextEntry(outcome: Outcome) {

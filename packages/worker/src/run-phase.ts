@@ -28,6 +28,7 @@ import { type EndStep, endOf } from "./end-phase.ts";
 import { type PhasePlan, planPhase } from "./phase-plan.ts";
 import { PhaseSession } from "./phase-session.ts";
 import { runTools } from "./run-tools.ts";
+import { afterUnreadable } from "./unreadable-run.ts";
 import { comeBack, waitForPool } from "./wait-for-pool.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
@@ -49,7 +50,7 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
     unfitGraceMs: deps.config.limits.unfitGraceMs,
     takeoversMax: deps.config.limits.takeoversMax,
   });
-  if (claimed.kind === "unreadable") return giveUp(claimed, deps);
+  if (claimed.kind === "unreadable") return afterUnreadable(claimed, deps);
   if (claimed.kind !== "claimed") return verdictOf(claimed, entry, deps);
   const { phase, takeover, attempt } = claimed;
   const { runId, epoch } = claimed.claim;
@@ -61,18 +62,6 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   const why = told === "lost" ? await afterAbort(session) : told;
   signals.ended(why, session.outcome);
   return { kind: "done", why };
-}
-
-/** A run that cannot be read fails: another look would find the same. */
-async function giveUp(
-  { claim, length, error }: Extract<ClaimReply, { kind: "unreadable" }>,
-  deps: WorkerDeps,
-): Promise<JobVerdict> {
-  deps.log.error({ runId: claim.runId, err: error }, "the run cannot be read");
-  const outcome = { kind: "failed", code: error.code, message: error.message } as const;
-  const { kind } = await deps.ledger.commit(claim, { length, items: [], outcome, events: [] });
-  if (kind !== "fenced") deps.signals.runEnded({ ...claim, status: "failed", code: error.code });
-  return { kind: "done", why: "unreadable" };
 }
 
 /** The claim still holds when the abort was this worker's own: what was written stays. */

@@ -11,6 +11,7 @@ import {
   result,
   says,
   thinking,
+  tool,
   user,
 } from "../test-support/items.ts";
 import { renderRequest } from "./render-request.ts";
@@ -139,6 +140,14 @@ describe("settings", () => {
     });
     expect(render("proxy/gpt-5.6-luna", { effort: "low" }).dropped).toMatchObject([{ setting: "effort" }]);
     expect(render("proxy/gpt-5.6-luna", { effort: "low" }, { tools: [] }).body.reasoning_effort).toBe("low");
+  });
+
+  test("a tool whose schema is for strict mode is strict to OpenAI, and to no server that may not know it", () => {
+    const tools = [tool("look", { strict: true })];
+    const strictOf = (model: ModelId) =>
+      render(model, {}, { tools }).body.tools?.map((one) => one.type === "function" && one.function.strict);
+    expect(strictOf(modelIdSchema.parse("openai/gpt-5.2"))).toEqual([true]);
+    expect(strictOf(LOCAL)).toEqual([undefined]);
   });
 
   test("tool choice and schema take the API's forms", () => {

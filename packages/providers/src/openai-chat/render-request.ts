@@ -70,6 +70,8 @@ function toolsOf(request: ModelRequest, takes: OpenAiCapabilities, drop: Drop): 
         name: tool.name,
         ...(isBlank(tool.description) ? {} : { description: tool.description }),
         parameters: objectSchema(tool.inputSchema),
+        // Few other servers know it.
+        ...(tool.strict === true && takes.ofOpenAi ? { strict: true } : {}),
       },
     })),
     ...(choice === undefined ? {} : { tool_choice: choice }),

@@ -219,11 +219,15 @@ describe("settings", () => {
     const { body } = render(
       GPT,
       { parallel_tool_calls: false },
-      { toolChoice: { name: "look" }, tools: [tool("look", { inputSchema: {} })] },
+      {
+        toolChoice: { name: "look" },
+        tools: [tool("look", { inputSchema: {} }), tool("own", { strict: true })],
+      },
     );
     expect(body).toMatchObject({
       tools: [
         { type: "function", name: "look", strict: false, parameters: { type: "object", properties: {} } },
+        { type: "function", name: "own", strict: true },
       ],
       tool_choice: { type: "function", name: "look" },
       parallel_tool_calls: false,

@@ -71,8 +71,8 @@ function toolsOf(request: ModelRequest, takes: OpenAiCapabilities, drop: Drop): 
       name: tool.name,
       ...(isBlank(tool.description) ? {} : { description: tool.description }),
       parameters: objectSchema(tool.inputSchema),
-      // Schemas of MCP servers and users rarely have the form that strict mode asks for.
-      strict: false,
+      // Schemas of MCP servers and users rarely have the form that strict mode asks for, unless they say so.
+      strict: tool.strict === true,
     })),
     // The union of strings and the object just made is what the API's own union allows.
     ...(choice === undefined || missing ? {} : { tool_choice: choice as Body["tool_choice"] }),

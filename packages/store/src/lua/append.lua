@@ -1,7 +1,7 @@
 -- A worker writes items of its claim. The cost does not depend on how long the conversation is (R3).
 -- KEYS: run
 -- ARGV: claim, epoch, len, is_turn, usage, spend, item_count, items..., events
--- spend: `<batch> <tokens> <nano-USD>` of the reply, when the run is in a batch; else ''.
+-- spend: `<tokens> <nano-USD> <batch> <namespace>` of the reply, when the run is in a batch or a namespace; else ''.
 -- events: a JSON array, one entry of the stream; '' for none.
 -- Reply: {appended | duplicate, len, pausing, batch_flags} | {diverged} | {fenced, status}
 -- Keeps: R2 (exact claim and epoch, status running), R3 (names the length that it continues), R5.
@@ -15,7 +15,8 @@ local values = redis.call('HMGET', keys.run, 'status', 'epoch', 'claim', 'len', 
 if values[1] ~= 'running' or values[2] ~= epoch or values[3] ~= claim then return { 'fenced', values[1] or 'gone' } end
 local pausing = values[5] == '1' and '1' or '0'
 local function flags()
-  return spend ~= '' and batch_flags(keys, string.match(spend, '^%S+')) or ''
+  local batch = string.match(spend, '^%d+ %S+ (%S+) ')
+  return batch and batch_flags(keys, batch) or ''
 end
 local written = tonumber(values[4])
 if written ~= len then
@@ -39,5 +40,5 @@ if events ~= '' then
   emit(keys, events)
   hint(keys)
 end
-if spend ~= '' then spend_of_batch(keys, spend) end
+if spend ~= '' then book_spend(keys, spend) end
 return { 'appended', new_len, pausing, flags() }

@@ -9,10 +9,11 @@
 local batch_key, runs_key, batches_key = KEYS[1], KEYS[2], KEYS[3]
 local id, how, idle_ms = ARGV[1], ARGV[2], ARGV[3]
 local first_field = 4
+local spaces = spaces_of(string.match(KEYS[1], '^{[^}]+}'))
 
 if how == 'sweep' then
   if redis.call('EXISTS', batch_key) == 1 then return { 'kept' } end
-  redis.call('ZREM', batches_key, id)
+  unlist_batch(batches_key, spaces, id)
   return { 'swept' }
 end
 if how == 'renew' then
@@ -24,7 +25,7 @@ if how == 'open' and redis.call('HSETNX', batch_key, 'opened', '1') == 0 then
   return { 'known' }
 end
 local now = now_ms()
-if redis.call('HSETNX', batch_key, 'created', now) == 1 then redis.call('ZADD', batches_key, now, id) end
+if redis.call('HSETNX', batch_key, 'created', now) == 1 then list_batch(batches_key, spaces, id, now) end
 if #ARGV >= first_field then redis.call('HSET', batch_key, unpack(ARGV, first_field)) end
 if redis.call('EXISTS', runs_key) == 0 then redis.call('PEXPIRE', batch_key, idle_ms) end
 -- With another budget, its runs may go on.

@@ -1,18 +1,19 @@
 -- A worker takes a queue entry: judges the job, and when it is the run's own, makes a new fence.
 -- KEYS: run
 -- ARGV: ticket, pool, claim, schema_version, known_rev, capabilities, unfit_grace_ms, takeovers_max, ttl_ms,
---       log_max, known_log
+--       log_max, known_log, seal_need
+-- seal_need: the need for the encryption key that this worker writes with, or ''.
 -- Reply: {claimed, epoch, phase, len, rev, spec, tries, takeover, turns, total_turns, handoffs, usage, priority,
---         attempts, worked_ms, batch, batch_flags, trace, log}; worked_ms: how long the phase has been at work;
---         trace: the submitter's trace context; log: the conversation when it has at most log_max items, 'known' when
---         it is as known_log says (`<mark of the last commit> <length>`), else empty
+--         attempts, worked_ms, batch, batch_flags, namespace, trace, log}; worked_ms: how long the phase has been at
+--         work; trace: the submitter's trace context; log: the conversation when it has at most log_max items, 'known'
+--         when it is as known_log says (`<mark of the last commit> <length>`), else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
 -- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
 local keys = keys_of(KEYS[1])
 local ticket, pool, claim = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local schema_version, known_rev, capabilities = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local unfit_grace_ms, takeovers_max, ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local log_max, known_log = tonumber(ARGV[10]), ARGV[11]
+local log_max, known_log, seal_need = tonumber(ARGV[10]), ARGV[11], ARGV[12]
 
 local run = load_run(keys.run, 'not_before', 'deadline', 'v', 'rev', 'tries', 'total_turns', 'handoffs', 'crashes',
   'takeovers', 'unfit_since', 'priority', 'needs', 'committed', 'rested', 'trace')
@@ -42,7 +43,7 @@ local function reply(epoch, takeover)
   local batch = run.batch
   return { 'claimed', epoch, run.phase, run.len, rev, spec, tries, takeover, run.turns,
     total_turns, handoffs, run.usage, priority, run.attempts, worked_ms, batch,
-    batch ~= '' and batch_flags(keys, batch) or '', run.more[15] or '', log }
+    batch ~= '' and batch_flags(keys, batch) or '', run.namespace, run.more[15] or '', log }
 end
 
 -- R1: our own claim, sent again after a lost reply.
@@ -54,10 +55,10 @@ if deadline and now >= deadline then
 end
 if not_before and now < not_before then return { 'early', not_before - now } end
 
-local missing = ''
+local missing, needs = '', has_needs and redis.call('GET', keys.needs) or ''
 if version > schema_version then missing = 'schema:' .. version end
 if has_needs then
-  for need in string.gmatch(redis.call('GET', keys.needs) or '', '[^\n]+') do
+  for need in string.gmatch(needs, '[^\n]+') do
     if not string.find(capabilities, '\n' .. need .. '\n', 1, true) then
       missing = missing == '' and need or (missing .. '\n' .. need)
     end
@@ -122,6 +123,11 @@ if not_before then set('not_before', '') end
 if unfit_since then
   set('unfit_since', '')
   set('missing', '')
+end
+-- What is written from here on is sealed with the key of this worker, so whoever goes on must have it, too.
+if seal_need ~= '' and not string.find('\n' .. needs .. '\n', '\n' .. seal_need .. '\n', 1, true) then
+  redis.call('SET', keys.needs, needs == '' and seal_need or (needs .. '\n' .. seal_need))
+  set('needs', '1')
 end
 redis.call('HSET', keys.run, unpack(fields))
 move_status(keys, run, 'running', now)

@@ -50,7 +50,7 @@ if run.more[5] ~= tries then set('tries', tries) end
 if is_turn then
   run.turns, run.usage = run.turns + 1, usage
   set('total_turns', run.more[3] + 1)
-  if spend ~= '' then spend_of_batch(keys, spend) end
+  if spend ~= '' then book_spend(keys, spend) end
   if outcome ~= 'handoff' then
     set('turns', run.turns)
     set('usage', usage)

@@ -5,7 +5,8 @@
 -- phase: where the run begins; not 0 in a fork. forked: `<run id> <items>` that it began with, or ''.
 -- admit: 1 when the run waits for its admission with others of its batch: its ticket is 0, and no job is added.
 -- trace: the submitter's trace context, or ''. namespace: whose run it is, or ''.
--- Reply: {created | exists, id, ticket, pool} | {conflict, id}
+-- Reply: {created | exists, id, ticket, pool} | {conflict, id, known_hash, ticket, pool}; known_hash: what the body of that
+--        run was kept by. With encryption keys it may be the same body, kept by another key: the caller knows.
 -- Keeps: R1 (the same id or key again changes nothing), R4 (the run enters its pool), R8.
 local keys = keys_of(KEYS[1])
 local spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -24,7 +25,7 @@ if idem_digest ~= '' then
     local state = redis.call('HMGET', known_key, 'ticket', 'pool')
     -- A key whose run is gone is gone with it.
     if state[1] then
-      if known_hash ~= body_hash then return { 'conflict', known_id } end
+      if known_hash ~= body_hash then return { 'conflict', known_id, known_hash, state[1], state[2] } end
       return { 'exists', known_id, state[1], state[2] }
     end
   end
@@ -36,11 +37,12 @@ local now = now_ms()
 local len = #ARGV - first_item + 1
 local ticket = admit and 0 or 1
 -- A small hash is a list that is searched from its front: what claim and commit read stands first, in their order,
--- and is there from the start, because what is absent is searched for to the end.
+-- and is there from the start, because what is absent is searched for to the end. A worker from before there were
+-- namespaces would not count what their runs spend, so these have the version that it does not take.
 redis.call('HSET', keys.run, 'status', 'queued', 'pool', pool, 'ticket', ticket, 'epoch', 1, 'claim', '', 'phase', phase,
   'len', len, 'ops', '', 'pausing', '', 'attempts', 0, 'turns', 0, 'started', '', 'usage', '0 0 0 0 0 0',
   'batch', batch, 'committed', '', 'handoffs', 0, 'total_turns', 0, 'crashes', 0, 'tries', 0, 'not_before', '', 'deadline', '',
-  'v', 3, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
+  'v', namespace ~= '' and 4 or 3, 'rev', 1, 'takeovers', 0, 'unfit_since', '', 'priority', priority, 'needs', needs ~= '' and 1 or '',
   'rested', '', 'trace', trace, 'created', now, 'updated', now)
 redis.call('SET', keys.spec, spec)
 if needs ~= '' then redis.call('SET', keys.needs, needs) end
@@ -60,10 +62,15 @@ if batch ~= '' then
   index_status(keys.batch_prefix .. batch .. ':runs', keys, nil, 'live')
   redis.call('PERSIST', keys.batch_prefix .. batch)
   if redis.call('HSETNX', keys.batch_prefix .. batch, 'created', now) == 1 then
-    redis.call('ZADD', admission_of(keys.tag).batches, now, batch)
+    list_batch(admission_of(keys.tag).batches, spaces_of(keys.tag), batch, now)
   end
 end
-if namespace ~= '' then redis.call('HSET', keys.run, 'namespace', namespace) end
+if namespace ~= '' then
+  redis.call('HSET', keys.run, 'namespace', namespace)
+  local spaces = spaces_of(keys.tag)
+  index_status(spaces.space_prefix .. namespace .. ':runs', keys, nil, 'live')
+  redis.call('SADD', spaces.namespaces, namespace)
+end
 if forked ~= '' then redis.call('HSET', keys.run, 'forked', forked) end
 if admit then
   enter_admission(keys, batch, pool, priority, delay_ms > 0 and now + delay_ms or 0)

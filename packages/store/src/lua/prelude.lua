@@ -15,16 +15,16 @@ end
 -- The fields that decide whether and how a run may move, and any more that a script names, in `run.more`.
 local function load_run(run_key, ...)
   local values = redis.call('HMGET', run_key, 'status', 'pool', 'ticket', 'epoch', 'claim', 'phase', 'len', 'ops',
-    'pausing', 'attempts', 'turns', 'started', 'usage', 'batch', ...)
+    'pausing', 'attempts', 'turns', 'started', 'usage', 'batch', 'namespace', ...)
   if not values[1] then return nil end
   local more = {}
-  for i = 15, #values do more[i - 14] = values[i] end
+  for i = 16, #values do more[i - 15] = values[i] end
   return {
     status = values[1], pool = values[2], ticket = tonumber(values[3]), epoch = tonumber(values[4]),
     claim = values[5], phase = tonumber(values[6]), len = tonumber(values[7]), ops = values[8] or '',
     pausing = values[9] == '1', attempts = tonumber(values[10]), turns = tonumber(values[11]),
     started = tonumber(values[12] or '') or 0, usage = values[13] or '0 0 0 0 0 0',
-    batch = values[14] or '', more = more,
+    batch = values[14] or '', namespace = values[15] or '', more = more,
   }
 end
 
@@ -68,7 +68,7 @@ end
 
 -- The status index has one member a run, `<group>/<run id>`, all with score 0, so that a range by lex is a group.
 -- Queued and running are one group, because a run goes between them with every phase; `running` tells them apart.
--- A batch has such an index of its own runs.
+-- A batch has such an index of its own runs, and so has a namespace.
 local function index_status(index, keys, from_group, to_group)
   if from_group then redis.call('ZREM', index, from_group .. '/' .. keys.id) end
   redis.call('ZADD', index, 0, to_group .. '/' .. keys.id)
@@ -81,6 +81,9 @@ local function move_status(keys, run, to, now)
   if from_group ~= to_group then
     index_status(keys.status, keys, from_group, to_group)
     if batch ~= '' then index_status(keys.batch_prefix .. batch .. ':runs', keys, from_group, to_group) end
+    if run.namespace ~= '' then
+      index_status(spaces_of(keys.tag).space_prefix .. run.namespace .. ':runs', keys, from_group, to_group)
+    end
   end
   if from == 'running' and to ~= 'running' then
     redis.call('ZREM', keys.running, keys.id)
@@ -204,12 +207,16 @@ local function leave_pool(keys, run)
   if run.batch ~= '' and run.attempts == 0 then leave_fed(keys, run.pool) end
 end
 
--- A reply of a run in a batch was paid: `spend` is `<batch> <tokens> <nano-USD>`, `-` for a price that is not known.
-local function spend_of_batch(keys, spend)
-  local batch, tokens, cost = string.match(spend, '^(%S+) (%d+) (%S+)$')
-  local key = keys.batch_prefix .. batch
-  redis.call('HINCRBY', key, 'tokens', tokens)
-  if cost == '-' then redis.call('HINCRBY', key, 'unpriced', 1) else redis.call('HINCRBY', key, 'cost', cost) end
+-- A reply of a run in a batch or a namespace was paid: `spend` is `<tokens> <nano-USD> <batch> <namespace>`, `-` for a
+-- price that is not known; where the run has no batch or no namespace, nothing stands behind the space.
+local function book_spend(keys, spend)
+  local tokens, cost, batch, namespace = string.match(spend, '^(%d+) (%S+) (%S*) (%S*)$')
+  local function book(key)
+    redis.call('HINCRBY', key, 'tokens', tokens)
+    if cost == '-' then redis.call('HINCRBY', key, 'unpriced', 1) else redis.call('HINCRBY', key, 'cost', cost) end
+  end
+  if batch ~= '' then book(keys.batch_prefix .. batch) end
+  if namespace ~= '' then book(spaces_of(keys.tag).space_prefix .. namespace) end
 end
 
 -- What is left of a batch's budget, with what its runs on other shards spent as far as it is known: 's' when it is spent, 'u' when it is in USD too.
@@ -244,9 +251,10 @@ local function owned_keys(keys)
   return owned
 end
 
--- The member of `expiries`: the batch stands in it, because the record is gone by then.
-local function expiry_member(run, keys)
-  return run.batch ~= '' and (keys.id .. ' ' .. run.batch) or keys.id
+-- The member of `expiries`: the batch and the namespace stand in it, because the record is gone by then.
+local function expiry_member(id, batch, namespace)
+  if namespace ~= '' then return id .. ' ' .. batch .. ' ' .. namespace end
+  return batch ~= '' and (id .. ' ' .. batch) or id
 end
 
 -- Ends a run that is not terminal, from any status. `fields` are set along.
@@ -271,7 +279,7 @@ local function finish(keys, run, status, error_code, error_message, ttl_ms, now,
   local ttl = tonumber(ttl_ms)
   redis.call('PEXPIRE', keys.events, ttl > 0 and math.min(ttl, 3600000) or 3600000)
   if ttl > 0 then
-    redis.call('ZADD', keys.expiries, now + ttl, expiry_member(run, keys))
+    redis.call('ZADD', keys.expiries, now + ttl, expiry_member(keys.id, run.batch, run.namespace))
     for _, key in ipairs(owned_keys(keys)) do redis.call('PEXPIRE', key, ttl_ms) end
   end
   hint(keys)

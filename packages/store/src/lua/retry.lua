@@ -19,7 +19,7 @@ if run.epoch ~= epoch or run.len ~= len then return { 'moved' } end
 local now = now_ms()
 for _, key in ipairs(owned_keys(keys)) do redis.call('PERSIST', key) end
 redis.call('PERSIST', keys.events)
-redis.call('ZREM', keys.expiries, expiry_member(run, keys))
+redis.call('ZREM', keys.expiries, expiry_member(keys.id, run.batch, run.namespace))
 if run.batch ~= '' then redis.call('ZREM', keys.batch_prefix .. run.batch .. ':ended', keys.id) end
 -- The phase that was closed as failed or cancelled is opened again; with another model it stays closed.
 if pool == '' or pool == run.pool then

@@ -1,7 +1,8 @@
 /** What the indexes and counters of a ledger hold, and what they must hold by the model of its runs. */
 import { isLive, isTerminal, type ModelId } from "@baton/core";
-import { admissionKeys, shardKeys } from "../keys.ts";
+import { admissionKeys, shardKeys, spaceKeys } from "../keys.ts";
 import type { RedisClient } from "../redis-client.ts";
+import { REPLY_COSTS } from "./perform-command.ts";
 import type { ModelRun } from "./run-model.ts";
 
 export interface LedgerCounts {
@@ -10,15 +11,23 @@ export interface LedgerCounts {
   readonly numbers: Readonly<Record<string, number>>;
 }
 
-/** The places in which the runs of these pools and batches are counted. */
+/** The places in which the runs of these pools, batches and namespaces are counted. */
 export interface Counted {
   readonly pools: readonly ModelId[];
   readonly batches: readonly string[];
+  readonly namespaces: readonly string[];
 }
 
-export async function readCounts(redis: RedisClient, { pools, batches }: Counted): Promise<LedgerCounts> {
+/** What the hash of a batch holds that is no number of the model's. */
+const SAID_OF_BATCH = ["created"];
+
+export async function readCounts(
+  redis: RedisClient,
+  { pools, batches, namespaces }: Counted,
+): Promise<LedgerCounts> {
   const { status, running, live, deadlines, backlog, batchPrefix } = shardKeys(0);
   const { admission, admitPrefix, fedPrefix, begun, later } = admissionKeys(0);
+  const { namespaces: known, spacePrefix } = spaceKeys(0);
   const range = (key: string) => redis.zrange(key, "0", "-1");
   const sets: Record<string, readonly string[]> = {};
   const hashes: Record<string, Record<string, string>> = {};
@@ -40,6 +49,11 @@ export async function readCounts(redis: RedisClient, { pools, batches }: Counted
     readHash(`pools ${batch}`, `${batchPrefix}${batch}:pools`);
     readHash(`batch ${batch}`, batchPrefix + batch);
   }
+  readSet("namespaces", redis.smembers(known));
+  for (const namespace of namespaces) {
+    readSet(`runs in ${namespace}`, range(`${spacePrefix}${namespace}:runs`));
+    readHash(`space ${namespace}`, spacePrefix + namespace);
+  }
   await Promise.all(reads);
   // A run whose time has come goes from there to the others with the next feed.
   for (const pool of pools)
@@ -48,13 +62,13 @@ export async function readCounts(redis: RedisClient, { pools, batches }: Counted
   sets.waiting = [...(sets.waiting ?? []), ...(sets.later ?? [])];
   const numbers = Object.entries(hashes).flatMap(([name, fields]) =>
     Object.entries(fields).flatMap(([field, value]) =>
-      name.startsWith("batch ") && field !== "running" ? [] : [[`${name} ${field}`, Number(value)] as const],
+      SAID_OF_BATCH.includes(field) ? [] : [[`${name} ${field}`, Number(value)] as const],
     ),
   );
   return tidy(sets, numbers);
 }
 
-export function countsOf(runs: readonly ModelRun[], { pools, batches }: Counted): LedgerCounts {
+export function countsOf(runs: readonly ModelRun[], { pools, batches, namespaces }: Counted): LedgerCounts {
   const sets: Record<string, readonly string[]> = {};
   const numbers: [string, number][] = [];
   const idsOf = (some: (run: ModelRun) => boolean) => runs.filter(some).map((run) => run.id);
@@ -82,9 +96,24 @@ export function countsOf(runs: readonly ModelRun[], { pools, batches }: Counted)
     const own = runs.filter((run) => run.batch === batch);
     sets[`runs ${batch}`] = own.map(groupOf);
     sets[`ended ${batch}`] = own.filter((run) => isTerminal(run.state.status)).map((run) => run.id);
-    numbers.push([`batch ${batch} running`, own.filter(runsNow).length]);
+    numbers.push([`batch ${batch} running`, own.filter(runsNow).length], ...spentBy(`batch ${batch}`, own));
   }
+  for (const namespace of namespaces) {
+    const own = runs.filter((run) => run.namespace === namespace);
+    sets[`runs in ${namespace}`] = own.map(groupOf);
+    numbers.push(...spentBy(`space ${namespace}`, own));
+  }
+  sets.namespaces = namespaces.filter((one) => runs.some(({ namespace }) => namespace === one));
   return tidy(sets, numbers);
+}
+
+/** Each reply is counted once, whichever script wrote it. */
+function spentBy(name: string, runs: readonly ModelRun[]): readonly [string, number][] {
+  const replies = runs.reduce((sum, { totalTurns }) => sum + totalTurns, 0);
+  return [
+    [`${name} tokens`, replies * REPLY_COSTS.tokens],
+    [`${name} cost`, replies * REPLY_COSTS.nanoUsd],
+  ];
 }
 
 function tidy(

@@ -1,7 +1,7 @@
 /**
  * Reads the source of the Lua scripts as far as the rules about keys need it: what locals are bound to, which
  * expressions name the keys of commands, and whether such an expression is a key that the script may touch: one that
- * it was given, one of `keys_of` or `admission_of`, or one that begins with a prefix of theirs or with such a key.
+ * it was given, one of `keys_of`, `admission_of` or `spaces_of`, or one that begins with a prefix of theirs or with such a key.
  */
 
 /** The code without its comments. */
@@ -68,7 +68,7 @@ export function touchedKeys(code: string): readonly string[] {
   return keys;
 }
 
-/** What `keys_of` and `admission_of` give to the scripts, by their names there. */
+/** What `keys_of`, `admission_of` and `spaces_of` give to the scripts, by their names there. */
 function namesOf(luaKeys: string): ReadonlySet<string> {
   const names = new Set<string>();
   for (const [, from = "", body = ""] of luaKeys.matchAll(/local function (\w+)_of\(([\s\S]*?)\nend/g))
@@ -94,10 +94,10 @@ export function keyJudge({ code, luaKeys, given }: KeySource): (expression: stri
     ([, name = "", value = ""]) => [name, value.trim()] as const,
   );
 
-  /** `keys.x`, `admission.x` or `admission_of(tag).x` by its name there. */
+  /** `keys.x`, `admission.x` or `admission_of(tag).x` by its name there; `spaces` as `admission`. */
   function nameOf(expression: string): string | undefined {
-    const call = /^admission_of\((.+)\)\.(\w+)$/.exec(expression);
-    if (call !== null) return TAGS.includes(call[1] ?? "") ? `admission.${call[2]}` : undefined;
+    const call = /^(admission|spaces)_of\((.+)\)\.(\w+)$/.exec(expression);
+    if (call !== null) return TAGS.includes(call[2] ?? "") ? `${call[1]}.${call[3]}` : undefined;
     return names.has(expression) ? expression : undefined;
   }
 
@@ -120,12 +120,12 @@ export function keyJudge({ code, luaKeys, given }: KeySource): (expression: stri
   return (expression) => judge(expression, []);
 }
 
-/** What `keys_of` and `admission_of` are called with in the code, each with whether it may be. */
+/** What `keys_of`, `admission_of` and `spaces_of` are called with in the code, each with whether it may be. */
 export function sourcesOf(
   code: string,
   isKey: (expression: string) => boolean,
 ): readonly { readonly call: string; readonly isRight: boolean }[] {
-  return [...code.matchAll(/(?<!function )\b(keys|admission)_of\(/g)].map((match) => {
+  return [...code.matchAll(/(?<!function )\b(keys|admission|spaces)_of\(/g)].map((match) => {
     const [argument = ""] = splitArguments(code.slice(match.index + match[0].length));
     const isRight = match[1] === "keys" ? isKey(argument) : TAGS.includes(argument);
     return { call: `${match[0]}${argument})`, isRight };

@@ -4,10 +4,16 @@ import type { QueueEntry } from "../create-run.ts";
 import type { Ledger } from "../ledger.ts";
 import type { WrittenTurn } from "../write-claim.ts";
 import { newOp } from "./make-run.ts";
-import { type ModelCommand, TAKEOVERS_MAX } from "./run-model.ts";
+import { type ModelCommand, type ModelRun, TAKEOVERS_MAX } from "./run-model.ts";
+
+/** What each model reply takes. */
+export const REPLY_COSTS = { tokens: 3, nanoUsd: 2 } as const;
+
+type Whose = Pick<ModelRun, "id" | "batch" | "namespace">;
 
 /** Sends the command, and tells the reply in the model's words. */
-export async function perform(ledger: Ledger, id: RunId, command: ModelCommand): Promise<string> {
+export async function perform(ledger: Ledger, run: Whose, command: ModelCommand): Promise<string> {
+  const { id } = run;
   switch (command.kind) {
     case "claim": {
       const { claimId, ...entry } = command.claim;
@@ -18,12 +24,20 @@ export async function perform(ledger: Ledger, id: RunId, command: ModelCommand):
       return `claimed ${reply.claim.epoch} ${reply.items.length} ${reply.takeover ? "takeover" : "own"}`;
     }
     case "append": {
-      const reply = await ledger.append(command.claim, { ...command, turn: turnOf(command), events: [] });
+      const reply = await ledger.append(command.claim, {
+        ...command,
+        turn: turnOf(command, run),
+        events: [],
+      });
       if (reply.kind === "fenced") return `fenced ${reply.status}`;
       return `${reply.kind} ${reply.length} ${reply.pausing}`;
     }
     case "commit": {
-      const reply = await ledger.commit(command.claim, { ...command, turn: turnOf(command), events: [] });
+      const reply = await ledger.commit(command.claim, {
+        ...command,
+        turn: turnOf(command, run),
+        events: [],
+      });
       if (reply.kind === "fenced") return `fenced ${reply.status}`;
       return [reply.kind, reply.status, ...entryOf(reply.entry)].join(" ");
     }
@@ -60,8 +74,12 @@ function control(
   }
 }
 
-function turnOf({ turn }: { readonly turn: boolean }): WrittenTurn | undefined {
-  return turn ? { phaseUsage: { ...NO_USAGE, costUsd: 0 } } : undefined;
+function turnOf({ turn }: { readonly turn: boolean }, { batch, namespace }: Whose): WrittenTurn | undefined {
+  if (!turn) return undefined;
+  const phaseUsage = { ...NO_USAGE, costUsd: 0 };
+  if (batch === undefined && namespace === undefined) return { phaseUsage };
+  const { tokens, nanoUsd } = REPLY_COSTS;
+  return { phaseUsage, spend: { batch, namespace, tokens, costUsd: nanoUsd / 1e9 } };
 }
 
 function entryOf(entry: QueueEntry | undefined): readonly (string | number)[] {

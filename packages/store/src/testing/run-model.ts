@@ -43,6 +43,7 @@ export interface ModelRun {
   deadline: "none" | "ahead" | "passed";
   errorCode: string | undefined;
   readonly batch: string | undefined;
+  readonly namespace: string | undefined;
   /** It was admitted to a queue, and has not begun. */
   fed: boolean;
   /** The pools in which it began without having been admitted: more than one, if a retry took it to another model. */

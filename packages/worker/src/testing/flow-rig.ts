@@ -12,7 +12,7 @@ import {
   type ToolInvocation,
   type ToolOutcome,
 } from "@baton/core";
-import type { Ledger } from "@baton/store";
+import type { Cipher, Ledger } from "@baton/store";
 import { type Script, type ScriptedModels, scriptedModels } from "../../../../test/support/scripted-model.ts";
 import { until } from "../../../../test/support/until.ts";
 import { openRig, type Rig } from "../../../../test/support/worker-rig.ts";
@@ -32,8 +32,13 @@ export interface Flow extends AsyncDisposable {
 }
 
 /** Opens a rig without a worker. */
-export async function openFlow(url: string, script: Script, config: ConfigInput = {}): Promise<Flow> {
-  const rig = await openRig(url, config);
+export async function openFlow(
+  url: string,
+  script: Script,
+  config: ConfigInput = {},
+  cipher?: Cipher,
+): Promise<Flow> {
+  const rig = await openRig(url, config, 1, cipher);
   const models = scriptedModels(script);
   const { producer } = rig;
   return {
