@@ -7,6 +7,8 @@ import type { ConnectedStore } from "@baton/store";
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Principal } from "./access/principal.ts";
+import type { FileUrlGuard } from "./hardening/file-urls.ts";
+import type { StreamPace } from "./sse/event-stream.ts";
 
 export interface ApiContext {
   /** All runs and batches, whoever they belong to: for `scopedRuns` and what concerns no run. */
@@ -17,6 +19,14 @@ export interface ApiContext {
   readonly now: () => number;
   /** Aborted when the API stops: whoever waits for a run ends then. */
   readonly stopping: AbortSignal;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Of event streams: their heartbeats, and how long a reader may take nothing. */
+  readonly streamPace: StreamPace;
+  /** What files of specs are held against; absent: they may come from anywhere. */
+  readonly files: FileUrlGuard | undefined;
+  /** Where batch files are kept while they are checked. */
+  readonly uploadFolder: string;
   /** The runs that the request's principal may see. */
   readonly runsOf: (request: FastifyRequest) => RunService;
 }
@@ -37,5 +47,7 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** What a caller's key must be allowed to; absent: anyone may call it, without a key. */
     scope?: "read" | "submit" | "operate";
+    /** False for what has a scope and answers all the same while Redis is away. */
+    needsRedis?: false;
   }
 }

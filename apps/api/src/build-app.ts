@@ -1,38 +1,65 @@
 /** The HTTP app: its bounds, its errors, its document, its routes; not listening yet. */
+import { randomUUID } from "node:crypto";
 import { describeIssues } from "@baton/core";
 import { fastifySwagger } from "@fastify/swagger";
-import { type FastifyBaseLogger, fastify } from "fastify";
-import { jsonSchemaTransform, serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { type FastifyBaseLogger, fastify, LogController } from "fastify";
+import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import type { z } from "zod";
-import { ANYONE } from "./access/principal.ts";
+import { addAuthentication } from "./access/authenticate.ts";
+import type { Gate } from "./access/gate.ts";
 import type { ApiApp, ApiContext } from "./api-context.ts";
-import { HttpProblem, invalidRequest, problemOf } from "./problem.ts";
-import { addProbes } from "./routes/probes.ts";
+import { addAvailability } from "./availability/gate.ts";
+import { modelPath } from "./chat/model-path.ts";
+import { ofFastify } from "./fastify-errors.ts";
+import { addAnswerHeaders } from "./hardening/answer-headers.ts";
+import { addJsonBodies } from "./hardening/json-body.ts";
+import { addRequestLog } from "./hardening/request-log.ts";
+import { boundServer, type ServerBounds, serverOptions } from "./hardening/server-bounds.ts";
+import { refuseUnknownParameters } from "./known-parameters.ts";
+import { meterApi } from "./metrics/api-meters.ts";
+import { openApiOptions } from "./openapi/document.ts";
+import { refusePackedBodies } from "./packed-bodies.ts";
+import { poolPath } from "./pool-path.ts";
+import { invalidRequest, problemOf } from "./problem.ts";
+import { addBatches } from "./routes/batches.ts";
+import { addChat } from "./routes/chat.ts";
+import { addEvents } from "./routes/events.ts";
+import { addMcp } from "./routes/mcp.ts";
+import { addModels } from "./routes/models.ts";
+import { addOpenApi } from "./routes/openapi.ts";
+import { addPools } from "./routes/pools.ts";
+import { addMetrics, addProbes } from "./routes/probes.ts";
+import { addResponses } from "./routes/responses.ts";
 import { addRuns } from "./routes/runs.ts";
-
-/** A spec may carry files of 20 MB. */
-const BODY_BYTES_MAX = 32 * 1024 * 1024;
-const REQUEST_MS_MAX = 120_000;
+import { answerUnknownPaths } from "./unknown-paths.ts";
 
 export interface AppOptions {
   readonly context: ApiContext;
+  /** Who may come in; closed with the app. */
+  readonly gate: Gate;
   readonly log: Logger;
   readonly version: string;
   /** Holds each answer against its schema, as tests do; else it is sent as it is. */
   readonly checkAnswers?: boolean | undefined;
+  readonly serverBounds?: ServerBounds | undefined;
 }
 
-export async function buildApp({ context, log, version, checkAnswers }: AppOptions): Promise<ApiApp> {
+export async function buildApp(options: AppOptions): Promise<ApiApp> {
+  const { context, gate, log, version, checkAnswers } = options;
+  const { api } = context.config;
   const logger: FastifyBaseLogger = log;
   const app: ApiApp = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
-    bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_MS_MAX,
-    return503OnClosing: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    ...serverOptions(api, options.serverBounds),
+    rewriteUrl: ({ url = "/" }) => modelPath(poolPath(url)),
+    genReqId: () => randomUUID(),
+    // The gate of `availability` says it in our words.
+    return503OnClosing: false,
     forceCloseConnections: "idle",
   }).withTypeProvider<ZodTypeProvider>();
+  boundServer(app.server, api);
   app.setValidatorCompiler(
     ({ schema, httpPart = "request" }) =>
       (value) =>
@@ -45,48 +72,37 @@ export async function buildApp({ context, log, version, checkAnswers }: AppOptio
     if (problem.retryAfter !== undefined) reply.header("retry-after", String(problem.retryAfter));
     return reply.code(problem.status).send(problem.body);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const message = `there is no ${request.method} ${request.url.split("?", 1)[0]}: /openapi.json lists what there is`;
-    return reply.code(404).send({ error: { code: "not_found", message } });
-  });
-  app.decorateRequest("principal");
-  app.addHook("onRequest", async (request) => {
-    request.principal = ANYONE;
-  });
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: { title: "Baton", version, description: "Runs LLM jobs that pass from model to model, durably." },
-    },
-    transform: jsonSchemaTransform,
-  });
+  answerUnknownPaths(app);
+  const metrics = meterApi(app, { store: context.store, clock: () => performance.now() });
+  addRequestLog(app);
+  addJsonBodies(app);
+  await addAnswerHeaders(app, api);
+  // Before what asks Redis who the caller is.
+  addAvailability(app, context);
+  addAuthentication(app, gate, api);
+  refusePackedBodies(app);
+  refuseUnknownParameters(app);
+  await app.register(fastifySwagger, openApiOptions(version));
   addProbes(app, context);
+  addMetrics(app, metrics);
   addRuns(app, context);
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  addPools(app, context);
+  addBatches(app, context);
+  addEvents(app, context);
+  addChat(app, context);
+  addResponses(app, context);
+  addModels(app, context);
+  addMcp(app, context, version);
+  addOpenApi(app);
   return app;
 }
 
 function validate(schema: unknown, part: string, value: unknown) {
+  // A body that was not sent is null here, and absent to a schema.
+  const given = part === "body" && value === null ? undefined : value;
   // All schemas of this app are zod's, which its type provider demands.
-  const parsed = (schema as z.ZodType).safeParse(value);
+  const parsed = (schema as z.ZodType).safeParse(given);
   if (parsed.success) return { value: parsed.data };
   const field = parsed.error.issues[0]?.path.map(String).join(".");
   return { error: invalidRequest(part, describeIssues(parsed.error), field === "" ? undefined : field) };
-}
-
-/** What Fastify itself refuses, in our words. */
-function ofFastify(error: unknown): unknown {
-  if (!(error instanceof Error) || !("code" in error)) return error;
-  switch (error.code) {
-    case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new HttpProblem("too_large", 413, `the body is larger than ${BODY_BYTES_MAX} bytes`);
-    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new HttpProblem("unsupported_media_type", 415, "send application/json");
-    case "FST_ERR_CTP_EMPTY_JSON_BODY":
-    case "FST_ERR_CTP_INVALID_JSON_BODY":
-    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
-      return new HttpProblem("bad_request", 400, "the body is not valid JSON");
-    default:
-      return error;
-  }
 }

@@ -5,6 +5,7 @@
  */
 import { BatonError, type ErrorCode, toBatonError } from "@baton/core";
 import { z } from "zod";
+import { ofRedis } from "./availability/redis-errors.ts";
 
 /** Codes of the transport itself. */
 export type HttpCode =
@@ -12,6 +13,7 @@ export type HttpCode =
   | "forbidden"
   | "rate_limited"
   | "too_large"
+  | "no_room"
   | "unsupported_media_type"
   | "method_not_allowed"
   | "precondition_failed"
@@ -46,6 +48,8 @@ export const problemSchema = z.object({
     details: z.record(z.string(), z.unknown()).optional(),
   }),
 });
+/** What every call may answer with. */
+export const PROBLEMS = { "4xx": problemSchema, "5xx": problemSchema };
 export type ProblemBody = z.infer<typeof problemSchema>;
 
 export interface Problem {
@@ -78,7 +82,7 @@ export function problemOf(thrown: unknown): Problem {
     const { code, message, status, retryAfter } = thrown;
     return { status, body: { error: { code, message } }, retryAfter, isFault: false };
   }
-  const error = toBatonError(thrown);
+  const error = toBatonError(ofRedis(thrown));
   const status = STATUS_OF[error.code];
   if (status === undefined) {
     const message = "something went wrong here; the log of the API has more";

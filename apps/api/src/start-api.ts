@@ -1,11 +1,18 @@
 /** Starts an API on a store: listens, and stops in order. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Config } from "@baton/core";
 import { BatonError } from "@baton/core";
 import type { RunService } from "@baton/producer";
 import type { ConnectedStore } from "@baton/store";
 import type { Logger } from "pino";
-import { scopedRuns } from "./access/scoped-runs.ts";
+import { openGate } from "./access/gate.ts";
+import { requestRuns } from "./access/request-runs.ts";
 import { buildApp } from "./build-app.ts";
+import { createFileUrlGuard } from "./hardening/file-urls.ts";
+import { nameResolver } from "./hardening/resolve-name.ts";
+import type { ServerBounds } from "./hardening/server-bounds.ts";
+import { STREAM_PACE, type StreamPace } from "./sse/event-stream.ts";
 
 export interface ApiOptions {
   readonly store: ConnectedStore;
@@ -16,31 +23,53 @@ export interface ApiOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly host: string;
+  /** At a public host, start before there is a key; see `openGate`. */
+  readonly awaitKey?: boolean | undefined;
   /** 0 takes a free one. */
   readonly port: number;
   readonly checkAnswers?: boolean | undefined;
+  /** Shorter times than people need. */
+  readonly serverBounds?: ServerBounds | undefined;
+  /** Where batch files are kept while they are checked; absent: in the system's folder for what is temporary. */
+  readonly uploadFolder?: string | undefined;
+  readonly streamPace?: StreamPace | undefined;
 }
 
 export interface RunningApi {
   /** Without a slash at its end. */
   readonly url: string;
-  /** Answers what is under way, tells those who wait to come again, and closes within about `deadlineMs`. */
-  stop(deadlineMs: number): Promise<void>;
+  /**
+   * Takes nothing new, answers what is under way, tells those who wait to come again, and closes within about
+   * `deadlineMs`; at once when `hurry` aborts.
+   */
+  stop(deadlineMs: number, hurry?: AbortSignal): Promise<void>;
 }
 
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, service, config, now, host, port } = options;
+  const { store, service, config, now, host, awaitKey, port } = options;
   const stopping = new AbortController();
+  const onError = (error: unknown) =>
+    options.log.warn({ err: error }, "API keys or their limits could not be read");
+  const files = config.allowPrivateAddresses
+    ? undefined
+    : createFileUrlGuard({ resolve: nameResolver(), now });
+  const gate = await openGate({ store, host, awaitKey, now, onError });
   const context = {
     store,
     service,
     config,
     now,
     stopping: stopping.signal,
-    runsOf: (request: { readonly principal: Parameters<typeof scopedRuns>[1] }) =>
-      scopedRuns(service, request.principal),
+    random: Math.random,
+    streamPace: options.streamPace ?? STREAM_PACE,
+    files,
+    uploadFolder: options.uploadFolder ?? join(tmpdir(), `baton-uploads-${process.pid}`),
+    runsOf: requestRuns({ service, ledger: store.ledger, files, isKey: (id) => gate.ring.has(id) }),
   };
-  const app = await buildApp({ ...options, context });
+  const app = await buildApp({ ...options, context, gate }).catch(async (error: unknown) => {
+    await gate[Symbol.asyncDispose]();
+    throw error;
+  });
   let url: string;
   try {
     url = await app.listen({ host, port });
@@ -53,15 +82,21 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       { cause: error },
     );
   }
+  let closed: Promise<void> | undefined;
   return {
     url,
-    async stop(deadlineMs) {
+    async stop(deadlineMs, hurry) {
       stopping.abort(new Error("the API stops"));
-      const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
+      const cut = (): void => app.server.closeAllConnections();
+      const late = setTimeout(cut, deadlineMs);
+      hurry?.addEventListener("abort", cut, { once: true });
+      if (hurry?.aborted) cut();
       try {
-        await app.close();
+        closed ??= app.close();
+        await closed;
       } finally {
-        clearTimeout(cut);
+        clearTimeout(late);
+        hurry?.removeEventListener("abort", cut);
       }
     },
   };

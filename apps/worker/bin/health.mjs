@@ -1,13 +1,14 @@
 /**
- * `node health.mjs`: the health check of a container. Exit code 0 when the Baton process beside it answers `/healthz`
- * on its metrics port. Plain JavaScript without dependencies: it runs every few seconds in every container.
+ * `node health.mjs [port]`: the health check of a container. Exit code 0 when the Baton process beside it answers
+ * `/healthz`: a worker on its metrics port, an API on the port that is given. Plain JavaScript without dependencies: it
+ * runs every few seconds in every container.
  */
 import { Agent, get } from "node:http";
 
 const PORT_DEFAULT = "9464";
 const WITHIN_MS = 4_000;
 
-const port = process.env.BATON_METRICS_PORT || PORT_DEFAULT;
+const port = process.argv[2] || process.env.BATON_METRICS_PORT || PORT_DEFAULT;
 const host = process.env.BATON_METRICS_HOST || "127.0.0.1";
 const target = {
   host: host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host,

@@ -1,7 +1,13 @@
 /** The store of one app, with a producer on it. */
 import type { Config, IdSource } from "@baton/core";
 import { Producer } from "@baton/producer";
-import { type ConnectedStore, connectStore, type RetentionMs } from "@baton/store";
+import {
+  type ConnectedStore,
+  cipherOf,
+  connectStore,
+  type EncryptionKey,
+  type RetentionMs,
+} from "@baton/store";
 
 export interface Store extends ConnectedStore {
   readonly producer: Producer;
@@ -11,6 +17,8 @@ export interface StoreOptions {
   readonly url: string;
   /** BATON_SHARDS. */
   readonly shards?: number | undefined;
+  /** BATON_ENCRYPTION_KEYS; none: nothing is encrypted. */
+  readonly encryptionKeys?: readonly EncryptionKey[] | undefined;
   readonly config: Config;
   readonly ids: IdSource;
   readonly onError: (error: Error) => void;
@@ -19,9 +27,17 @@ export interface StoreOptions {
 const DAY_MS = 86_400_000;
 
 /** Throws as `connectStore` does. */
-export async function openStore({ url, shards, config, ids, onError }: StoreOptions): Promise<Store> {
-  const store = await connectStore({ url, shards, retentionMs: retentionMs(config.retention), onError });
-  return { ...store, producer: new Producer({ ...store, ids }) };
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { url, shards, encryptionKeys = [], config, ids, onError } = options;
+  const store = await connectStore({
+    url,
+    shards,
+    cipher: cipherOf({ keys: encryptionKeys, random: ids.random }),
+    retentionMs: retentionMs(config.retention),
+    onError,
+  });
+  const accountOf = (provider: string): string => config.providers[provider]?.account ?? provider;
+  return { ...store, producer: new Producer({ ...store, ids, accountOf }) };
 }
 
 /** `false` keeps runs for ever, which the store is told as 0. */

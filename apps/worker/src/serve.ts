@@ -30,6 +30,8 @@ export interface ServeOptions {
   /** Where metrics and probes are served; nowhere when it is absent. */
   readonly metrics?: MetricsAddress | undefined;
   readonly onReady: (worker: RunningWorker, urls: ServedUrls) => void;
+  /** What else of the process stops while the worker drains; at once when `hurry` aborts. */
+  readonly onStopping?: (hurry: AbortSignal) => Promise<void>;
 }
 
 export interface ServedUrls {
@@ -41,15 +43,21 @@ export async function serve(options: ServeOptions): Promise<void> {
   await using metrics = await openMetrics(options);
   const worker = await startWorker({ ...options, signals: metrics?.signals });
   metrics?.is("ready");
+  // Whoever reads that it is ready may stop it at once.
+  const stopping = stopSignal();
   options.onReady(worker, metrics === undefined ? {} : { metrics: metrics.url });
-  const signal = await stopSignal();
+  const signal = await stopping;
   metrics?.is("draining");
   options.log.info({ signal, drainMs: options.drainMs }, "stopping: no new phases are taken");
-  const handBack = (): void => worker.handBack();
+  const hurry = new AbortController();
+  const handBack = (): void => {
+    hurry.abort();
+    worker.handBack();
+  };
   process.on("SIGTERM", handBack);
   process.on("SIGINT", handBack);
   try {
-    await worker.stop(options.drainMs);
+    await Promise.all([worker.stop(options.drainMs), options.onStopping?.(hurry.signal)]);
   } finally {
     process.off("SIGTERM", handBack);
     process.off("SIGINT", handBack);

@@ -47,6 +47,35 @@ describe("input", () => {
   });
 });
 
+test("the head of a data: URL is read in a moment, however long it is", () => {
+  const part = (url: string) => ({ type: "image_url", image_url: { url } }) as const;
+  const spec = (url: string) => ({
+    ...parseRunSpec({ input: "x", model: "openai/gpt" }),
+    input: [part(url)],
+  });
+  for (const url of [
+    `data:a${";b".repeat(9_000_000)},`,
+    `data:a${";base64".repeat(2_000_000)},!`,
+    `data:a;base64,${"A".repeat(19_000_000)}!`,
+  ]) {
+    expect(() => firstItems(spec(url), 0)).toThrow("a file or image is given as an http(s) URL");
+  }
+  const image = `data:image/png;name=a;base64,${"A".repeat(19_000_000)}`;
+  expect(firstItems(spec(image), 0)[0]?.parts).toMatchObject([{ mediaType: "image/png" }]);
+});
+
+test("arguments of calls that are nested too deep are kept as text", () => {
+  const raw = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+  const call = { id: "c", type: "function", function: { name: "f", arguments: raw } } as const;
+  const messages: readonly Message[] = [
+    { role: "user", content: "x" },
+    { role: "assistant", tool_calls: [call] },
+    { role: "tool", tool_call_id: "c", content: "r" },
+  ];
+  const spec = parseRunSpec({ messages, model: "openai/gpt" });
+  expect(firstItems(spec, 0)[1]?.parts).toMatchObject([{ arguments: { kind: "invalid" } }]);
+});
+
 describe("messages", () => {
   test("of the system are no items", () => {
     const messages = [

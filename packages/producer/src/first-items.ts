@@ -8,6 +8,7 @@ import {
   type FilePart,
   ITEM_VERSION,
   type Item,
+  jsonExcess,
   type Message,
   type NewItem,
   type RunSpec,
@@ -15,11 +16,15 @@ import {
   type ToolCallPart,
 } from "@baton/core";
 
+const DATA_HEAD_CHARS_MAX = 1_000;
+
 /** Items as `create` writes them: phase 0, epoch 0, in order. `at` is in milliseconds. */
 export function firstItems(spec: RunSpec, at: number): readonly Item[] {
-  const items = spec.messages === undefined ? [userItem(spec.input ?? "")] : itemsOf(spec.messages);
+  const items = spec.messages === undefined ? [userItem(spec.input ?? "")] : messageItems(spec.messages);
   if (items.length === 0) {
-    throw new BatonError("invalid_spec", "messages has system messages alone: add a user message");
+    throw new BatonError("invalid_spec", "messages has system messages alone: add a user message", {
+      fields: { field: "messages" },
+    });
   }
   return items.map((item, seq) => ({ v: ITEM_VERSION, seq, phase: 0, epoch: 0, at, ...item }));
 }
@@ -29,9 +34,13 @@ export function userItem(content: string | readonly ContentPart[]): NewItem {
   return { role: "user", parts: contentParts(content) };
 }
 
-function itemsOf(messages: readonly Message[]): readonly NewItem[] {
+/** Messages as items. `made`: names of calls that were made before, by their ids. */
+export function messageItems(
+  messages: readonly Message[],
+  made: ReadonlyMap<string, string> = new Map(),
+): readonly NewItem[] {
   const items: NewItem[] = [];
-  const names = new Map<string, string>();
+  const names = new Map(made);
   for (const message of messages) {
     if (message.role === "user") items.push(userItem(message.content));
     if (message.role === "assistant") {
@@ -60,6 +69,7 @@ function resultItem(message: Extract<Message, { role: "tool" }>, name: string | 
     throw new BatonError(
       "invalid_spec",
       `messages: the tool message for ${callId} has no call with that id before it`,
+      { fields: { field: "messages" } },
     );
   }
   const content = contentParts(message.content);
@@ -89,9 +99,14 @@ function partOf(part: ContentPart): TextPart | FilePart {
 }
 
 function fileOf(url: string, mediaType: string): FilePart {
-  const data = /^data:([^;,]+)(?:;[^;,]+)*;base64,([A-Za-z0-9+/=\s]+)$/.exec(url);
-  if (data?.[1] !== undefined && data[2] !== undefined) {
-    return { type: "file", mediaType: data[1], source: { kind: "base64", data: data[2].replace(/\s/g, "") } };
+  // Only the head is matched, and that is short: on a text of megabytes the pattern would use up the stack.
+  const comma = url.slice(0, DATA_HEAD_CHARS_MAX).indexOf(",");
+  const type = /^data:([^;,]+)(?:;[^;,]+)*;base64$/.exec(url.slice(0, Math.max(0, comma)))?.[1];
+  if (type !== undefined && url.length > comma + 1) {
+    const data = url.slice(comma + 1).replace(/\s/g, "");
+    if (!/[^A-Za-z0-9+/=]/.test(data)) {
+      return { type: "file", mediaType: type, source: { kind: "base64", data } };
+    }
   }
   if (URL.canParse(url) && /^https?:/i.test(url)) {
     return { type: "file", mediaType, source: { kind: "url", url } };
@@ -100,6 +115,8 @@ function fileOf(url: string, mediaType: string): FilePart {
 }
 
 function parseArguments(raw: string): ToolCallPart["arguments"] {
+  // Whatever walks over them later does not have to bound its steps.
+  if (jsonExcess(raw) !== undefined) return { kind: "invalid", raw };
   try {
     const value: unknown = JSON.parse(raw === "" ? "{}" : raw);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {

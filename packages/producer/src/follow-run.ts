@@ -17,7 +17,7 @@ import {
 } from "@baton/core";
 import { callLocal, type LocalOutcome } from "./call-local.ts";
 import type { LocalTool } from "./local-tools.ts";
-import type { Producer } from "./producer.ts";
+import type { RunService } from "./run-service.ts";
 
 export interface FollowOptions {
   readonly id: RunId;
@@ -39,7 +39,7 @@ const CALLS_AT_ONCE = 8;
 
 /** The events of a run until it is over or waits for its caller. On abort it throws the signal's reason. */
 export async function* followRun(
-  producer: Pick<Producer, "watch" | "clientCalls" | "get" | "input">,
+  producer: Pick<RunService, "watch" | "clientCalls" | "get" | "input">,
   options: FollowOptions,
   signal: AbortSignal,
 ): AsyncGenerator<RunEvent, FollowEnd, void> {
@@ -105,7 +105,7 @@ function isWaiting(event: RunEvent): boolean {
 
 /** Runs the calls that the run waits for, as far as their code is here, and gives the results back. */
 async function answer(
-  producer: Pick<Producer, "clientCalls" | "get" | "input">,
+  producer: Pick<RunService, "clientCalls" | "get" | "input">,
   options: FollowOptions,
   signal: AbortSignal,
 ): Promise<Progress> {
@@ -131,7 +131,7 @@ async function answer(
 }
 
 async function giveBack(
-  producer: Pick<Producer, "input">,
+  producer: Pick<RunService, "input">,
   id: RunId,
   outcomes: readonly LocalOutcome[],
 ): Promise<void> {

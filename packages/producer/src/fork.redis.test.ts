@@ -32,12 +32,16 @@ async function openScripted(script: Script) {
 const untilStatus = (rig: Rig, id: RunId, status: string) =>
   until(async () => (await rig.producer.get(id)).run.status === status, { what: `${id} to be ${status}` });
 
-/** Every key of a run, byte for byte, with its time to live. */
+/** Every key of a run, byte for byte, with the time at which it goes. */
 async function bytesOf(id: RunId) {
   const client = redis.connect();
   const keys = (await client.keys(`*${id}*`)).sort();
   return Promise.all(
-    keys.map(async (key) => [key, (await client.dumpBuffer(key))?.toString("hex"), await client.ttl(key)]),
+    keys.map(async (key) => [
+      key,
+      (await client.dumpBuffer(key))?.toString("hex"),
+      await client.pexpiretime(key),
+    ]),
   );
 }
 
@@ -187,6 +191,22 @@ describe("a fork with an idempotency key", () => {
     await ended(first.runId);
     const second = await producer.fork(source, options);
     expect(second).toEqual({ runId: first.runId, created: false });
+  });
+
+  test("sent again when its source has gone on is that run still", async () => {
+    await using scripted = await openScripted(({ items }) =>
+      items.some(({ role }) => role === "tool") ? { parts: [text("done")] } : { parts: [call("mine")] },
+    );
+    const { producer, rig, ended } = scripted;
+    const { runId: source } = await producer.submit({ input: "?", model: "openai/gpt", tools: TOOLS });
+    await untilStatus(rig, source, "waiting");
+    const options = { input: "more", idempotencyKey: "k" };
+    const first = await producer.fork(source, options);
+    await producer.input(source, { tool_results: [{ tool_call_id: "call_mine", content: "42" }] });
+    await ended(source);
+    expect(await producer.fork(source, options)).toEqual({ runId: first.runId, created: false });
+    const other = producer.fork(source, { ...options, input: "something else" });
+    await expect(other).rejects.toMatchObject({ code: "conflict" });
   });
 
   test.each([

@@ -1,10 +1,12 @@
 /** The producer over a real Redis: what it writes when a run waits or is retried, and what it refuses. */
 import { BatonError, type Item, type RunId } from "@baton/core";
+import { connectStore, runKeys } from "@baton/store";
 import { describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { call, type Script, scriptedModels, text } from "../../../test/support/scripted-model.ts";
 import { until } from "../../../test/support/until.ts";
-import { openRig, type Rig } from "../../../test/support/worker-rig.ts";
+import { openRig, type Rig, systemIds } from "../../../test/support/worker-rig.ts";
+import { Producer } from "./producer.ts";
 
 const redis = useRedis();
 
@@ -134,4 +136,39 @@ describe("retry", () => {
     const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt" });
     await expect(rig.producer.retry(runId)).rejects.toMatchObject({ code: "not_possible" });
   });
+});
+
+test("a wait reads the run when it is over, and not at each piece of its text", async () => {
+  const shown = Promise.withResolvers<(text: string) => void>();
+  const end = Promise.withResolvers<void>();
+  await using scripted = await openScripted(async (_request, _signal, onDelta) => {
+    shown.resolve((piece) => onDelta({ kind: "text", text: piece }));
+    await end.promise;
+    return { parts: [text("done")] };
+  });
+  const { rig } = scripted;
+  const store = await connectStore({ url: redis.url, retentionMs: 0, onError: () => undefined });
+  await using _store = store;
+  let reads = 0;
+  const read: typeof store.ledger.read = (id) => {
+    reads += 1;
+    return store.ledger.read(id);
+  };
+  const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt" });
+  const producer = new Producer({ ...store, ledger: { ...store.ledger, read }, ids: systemIds });
+  const settled = producer.untilSettled(runId, AbortSignal.timeout(10_000));
+  const show = await shown.promise;
+  const hints = redis.connect();
+  let hinted = 0;
+  hints.on("message", () => {
+    hinted += 1;
+  });
+  await hints.subscribe(runKeys(runId).events);
+  for (let piece = 1; piece <= 5; piece += 1) {
+    show(`${piece} `);
+    await until(() => hinted >= piece, { what: "the hint" });
+  }
+  end.resolve();
+  expect((await settled).run.status).toBe("succeeded");
+  expect(reads).toBe(1);
 });

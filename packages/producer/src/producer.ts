@@ -14,19 +14,22 @@ import {
   type Run,
   type RunId,
   type RunResult,
+  type RunSpec,
   type StampedEvent,
 } from "@baton/core";
 import {
   type CreateReply,
   conflictError,
   type EnqueueOptions,
+  type RunWithSpec,
   type WatchOptions,
   watchRun,
 } from "@baton/store";
 import { BatchControl } from "./batch/batch-control.ts";
 import { batchKey, checkBatchPlace } from "./batch/batch-key.ts";
+import { planContinuation } from "./continue-run.ts";
 import { firstItems } from "./first-items.ts";
-import { type ForkOptions, planFork } from "./fork-run.ts";
+import { type Fork, type ForkOptions, planFork } from "./fork-run.ts";
 import { readResult } from "./read-result.ts";
 import { type ProducerOptions, type ResumeOptions, timeoutMsOf } from "./run-control.ts";
 
@@ -47,6 +50,11 @@ export interface SubmitOptions {
   readonly idempotencyKey?: string | undefined;
   /** Whose run it is: idempotency keys hold within a namespace, and its runs can be listed alone. */
   readonly namespace?: string | undefined;
+  /**
+   * A run that ended with calls of its caller's functions, whose results the spec's messages bring: the new run begins
+   * with its conversation, when it is there, of the same namespace, and the messages do take it up.
+   */
+  readonly continues?: RunId | undefined;
   /** The submitter's trace context (W3C `traceparent`): the run's spans join its trace. One that cannot be read is left out. */
   readonly trace?: string | undefined;
 }
@@ -76,11 +84,12 @@ export class Producer extends BatchControl {
     const now = ids.now();
     const delayMs = parsed.run_at === undefined ? 0 : Math.max(0, Date.parse(parsed.run_at) - now);
     const id = placeRun({ shards: ledger.shards, key: keyOf(options) }, ids);
+    const taken = await this.#continuation(parsed, options, now);
     const reply = await ledger.create({
       id,
       spec: parsed,
-      items: firstItems(parsed, now),
-      pool: modelsOf(parsed)[0].model,
+      items: taken?.items ?? firstItems(parsed, now),
+      pool: taken?.pool ?? modelsOf(parsed)[0].model,
       needs: needsOf(parsed),
       delayMs,
       timeoutMs: timeoutMsOf(parsed),
@@ -89,6 +98,7 @@ export class Producer extends BatchControl {
       admit: batch?.admit,
       namespace: options.namespace,
       trace: traceOf(options),
+      fork: taken && { of: taken.of, items: taken.shared, phase: taken.phase },
     });
     return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0, progress: "new" });
   }
@@ -98,14 +108,32 @@ export class Producer extends BatchControl {
    * be cut.
    */
   async fork(id: RunId, options: ForkOptions & SubmitOptions & ResumeOptions = {}): Promise<Submitted> {
-    const { ledger, ids } = this.#options;
     if (options.batch !== undefined) checkBatchPlace(options.batch);
-    const { run, spec } = await this.get(id);
-    const fork = planFork(run, spec, await this.conversation(id), options, ids.now());
+    const found = await this.get(id);
+    const items = await this.conversation(id);
+    const now = this.#options.ids.now();
+    const create = (at: number | undefined) =>
+      this.#createFork(found, planFork(found.run, found.spec, items, { ...options, at }, now), options);
+    let reply = await create(options.at);
+    if (reply.kind === "conflict" && options.at === undefined) {
+      // The same request cut elsewhere, because its source has gone on since: where the fork that it made was cut, it is
+      // the same body (R8).
+      const { forkedFrom } = (await this.#options.ledger.read(reply.runId))?.run ?? {};
+      if (forkedFrom?.run === id) reply = await create(forkedFrom.items - 1);
+    }
+    return this.#submitted(reply, { delayMs: 0, priority: found.spec.priority ?? 0, progress: "new" });
+  }
+
+  #createFork(
+    { run, spec }: RunWithSpec,
+    fork: Fork,
+    options: SubmitOptions & ResumeOptions,
+  ): Promise<CreateReply> {
+    const { ledger, ids } = this.#options;
     const { run_at: _started, ...rest } = spec;
     const own =
       options.budget === undefined ? rest : { ...rest, budget: { ...rest.budget, ...options.budget } };
-    const reply = await ledger.create({
+    return ledger.create({
       id: placeRun({ shards: ledger.shards, key: keyOf(options) }, ids),
       spec: own,
       items: fork.items,
@@ -117,9 +145,18 @@ export class Producer extends BatchControl {
       batch: options.batch,
       namespace: options.namespace ?? run.namespace,
       trace: traceOf(options),
-      fork: { of: id, items: fork.shared, phase: fork.phase },
+      fork: { of: run.id, items: fork.shared, phase: fork.phase },
     });
-    return this.#submitted(reply, { delayMs: 0, priority: own.priority ?? 0, progress: "new" });
+  }
+
+  async #continuation(spec: RunSpec, { continues, namespace }: SubmitOptions, now: number) {
+    if (continues === undefined) return undefined;
+    const found = await this.#options.ledger.read(continues);
+    // Nothing of a run that is not the caller's is read on.
+    if (found === undefined || found.run.namespace !== namespace) return undefined;
+    const items = await this.#options.ledger.conversation(continues);
+    const plan = planContinuation(found.run, found.spec, items, spec, now);
+    return plan && { ...plan, of: continues };
   }
 
   async #submitted(reply: CreateReply, options: EnqueueOptions): Promise<Submitted> {
@@ -132,6 +169,21 @@ export class Producer extends BatchControl {
   watch(id: RunId, options: WatchOptions, signal: AbortSignal): AsyncGenerator<StampedEvent, void, void> {
     const { ledger, hub } = this.#options;
     return watchRun(ledger, hub, id, options, signal);
+  }
+
+  /**
+   * Waits until the run is over or waits for an outside act, or the signal aborts, and gives the run as it is then. It is
+   * what `result` is to those who want the run.
+   */
+  async untilSettled(id: RunId, signal: AbortSignal): Promise<RunWithSpec> {
+    await using subscription = await this.#options.hub.subscribe(id);
+    for (;;) {
+      // A hint comes with every piece of text: what tells whether to wait on costs a fraction of the run.
+      const status = (await this.#options.ledger.glance(id))?.status;
+      const isMoving = status === "queued" || status === "running";
+      if (!isMoving || signal.aborted) return this.get(id);
+      await subscription.wait(signal);
+    }
   }
 
   /**

@@ -8,7 +8,6 @@ import {
   type Budget,
   type IdSource,
   type Item,
-  isReply,
   type ModelId,
   type NewItem,
   newOperationId,
@@ -16,15 +15,16 @@ import {
   type RunId,
   type RunSpec,
   type ToolCallPart,
-  toBatonError,
 } from "@baton/core";
-import type {
-  ControlReply,
-  EventHub,
-  Ledger,
-  PoolQueues,
-  PoolSettingsPatch,
-  RunWithSpec,
+import {
+  type ControlReply,
+  type EventHub,
+  type Ledger,
+  type LiveWorker,
+  listWorkers,
+  type PoolQueues,
+  type PoolSettingsPatch,
+  type RunWithSpec,
 } from "@baton/store";
 import {
   type ApprovalOptions,
@@ -33,7 +33,11 @@ import {
   type RejectOptions,
   rejectionItems,
 } from "./approvals.ts";
+import { readTail } from "./conversation-tail.ts";
+import { type Done, eachRun } from "./each-run.ts";
 import { userItem } from "./first-items.ts";
+import { pageRuns, type RunPage, type RunPageQuery } from "./page-runs.ts";
+import { type PoolView, readPool, readPools } from "./pool-views.ts";
 import {
   clientCallsOf,
   closingItems,
@@ -42,13 +46,16 @@ import {
   parseRunInput,
   placeItems,
 } from "./run-input.ts";
+import { readNotice } from "./run-notice.ts";
 import { type RunFilter, selectRuns } from "./select-runs.ts";
 
 export interface ProducerOptions {
   readonly ledger: Ledger;
-  readonly queues: Pick<PoolQueues, "enqueue">;
+  readonly queues: Pick<PoolQueues, "enqueue" | "queueOf" | "countsOf" | "shards">;
   readonly hub: EventHub;
   readonly ids: IdSource;
+  /** The account whose limits a provider's models share, by the configuration; absent: each its own. */
+  readonly accountOf?: ((provider: string) => string) | undefined;
 }
 
 export interface RetryOptions {
@@ -67,17 +74,6 @@ export interface ResumeOptions {
   readonly budget?: Budget | undefined;
 }
 
-export interface Done {
-  readonly id: RunId;
-  /** Why it was not done. */
-  readonly error?: BatonError;
-}
-
-/** Items read at once on the way back to the last reply. */
-const TAIL_PAGE = 50;
-/** Runs that are acted on at once. */
-const AT_ONCE = 50;
-
 export class RunControl {
   readonly #options: ProducerOptions;
 
@@ -90,6 +86,13 @@ export class RunControl {
     const found = await this.#options.ledger.read(id);
     if (found === undefined) throw notFound(id);
     return found;
+  }
+
+  /** Whose run it is, if anybody's; for a fraction of what `get` costs. Throws `not_found`. */
+  async ownerOf(id: RunId): Promise<string | undefined> {
+    const glance = await this.#options.ledger.glance(id);
+    if (glance === undefined) throw notFound(id);
+    return glance.namespace;
   }
 
   /** Items of the conversation, from `from` to `to` inclusive; -1 is the last. */
@@ -157,16 +160,42 @@ export class RunControl {
     return selectRuns(this.#options.ledger, filter);
   }
 
+  /** One page of the matching runs, newest first, for bounded work. Throws `invalid_spec` for a cursor that no page gave. */
+  page(query: RunPageQuery): Promise<RunPage> {
+    return pageRuns(this.#options.ledger, query);
+  }
+
+  /** Why a run does not move, for people; undefined when there is nothing to say. */
+  notice(run: Run): Promise<string | undefined> {
+    return readNotice(this.#options.ledger, run);
+  }
+
   /** Does `act` to all matching runs, several at once; tells of each, also when it was not possible. */
-  async *each(filter: RunFilter, act: (id: RunId) => Promise<void>): AsyncGenerator<Done, void, void> {
-    let page: RunId[] = [];
-    for await (const run of this.select(filter)) {
-      page.push(run.id);
-      if (page.length < AT_ONCE) continue;
-      yield* await Promise.all(page.map((id) => doOne(id, act)));
-      page = [];
-    }
-    yield* await Promise.all(page.map((id) => doOne(id, act)));
+  each(filter: RunFilter, act: (id: RunId) => Promise<void>): AsyncGenerator<Done, void, void> {
+    return eachRun(this, filter, act);
+  }
+
+  /** Every pool: what waits in it, who serves it, what bounds and holds it. */
+  pools(): Promise<readonly PoolView[]> {
+    return readPools(this.#options);
+  }
+
+  /** One of them. Throws `not_found` when nothing is known of it, unless that is all the same. */
+  async pool(pool: ModelId, options: { readonly evenUnknown?: boolean } = {}): Promise<PoolView> {
+    const { view, isKnown } = await readPool(this.#options, pool);
+    if (isKnown || options.evenUnknown === true) return view;
+    throw new BatonError(
+      "not_found",
+      `there is no pool ${pool}: no run was sent to it and nobody serves it`,
+      {
+        fields: { pool },
+      },
+    );
+  }
+
+  /** Those that beat within the last seconds. */
+  workers(): Promise<readonly LiveWorker[]> {
+    return listWorkers(this.#options.ledger.redis);
   }
 
   /** Stops a pool: no phase of it starts, and those at work wait after their current turn. */
@@ -239,15 +268,8 @@ export class RunControl {
     return items;
   }
 
-  /** The end of the conversation, from the last reply on; all of it when there is none. */
-  async #tail(run: Run): Promise<readonly Item[]> {
-    let items: readonly Item[] = [];
-    for (let from = run.items; from > 0 && !items.some(isReply); ) {
-      const before = Math.max(0, from - TAIL_PAGE);
-      items = [...(await this.conversation(run.id, before, from - 1)), ...items];
-      from = before;
-    }
-    return items;
+  #tail(run: Run): Promise<readonly Item[]> {
+    return readTail(run, (from, to) => this.conversation(run.id, from, to));
   }
 
   async #enqueueAfter(did: string, id: RunId, reply: ControlReply): Promise<void> {
@@ -264,19 +286,6 @@ export class RunControl {
     throw new BatonError("conflict", `run ${id} changed while it was being ${did}: look at it again`, {
       fields: { runId: id },
     });
-  }
-}
-
-/** Does `act` to one of many: what is wrong with that one is told of it. */
-export async function doOne(id: RunId, act: (id: RunId) => Promise<void>): Promise<Done> {
-  try {
-    await act(id);
-    return { id };
-  } catch (thrown) {
-    const error = toBatonError(thrown);
-    // What is wrong with one run is told of it; what is wrong with Redis ends the whole.
-    if (error.code === "internal" || error.code.startsWith("redis_")) throw error;
-    return { id, error };
   }
 }
 

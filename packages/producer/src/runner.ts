@@ -12,7 +12,6 @@ import { BatonError, describeIssues, isTerminal, type RunId, type RunSpec, runId
 import type { LocalOutcome } from "./call-local.ts";
 import { errorOf, type FollowEnd, followRun } from "./follow-run.ts";
 import { systemTexts } from "./messages-of.ts";
-import type { Producer } from "./producer.ts";
 import { type Chunker, createChunker, type RunChunk } from "./run-chunks.ts";
 import { type RunLog, type RunnerLog, SILENT, verboseLog } from "./run-log.ts";
 import {
@@ -22,11 +21,13 @@ import {
   readFollowParams,
   readParams,
 } from "./run-params.ts";
+import type { RunService } from "./run-service.ts";
 import { RunStream } from "./run-stream.ts";
 import { type RunnerResult, runnerResult } from "./runner-result.ts";
 
 export interface RunnerOptions {
-  readonly producer: Producer;
+  /** On Redis, or through the HTTP API. */
+  readonly producer: RunService;
   /** Where `verbose` logs to; without it, nowhere. */
   readonly log?: RunnerLog;
   /** For runs that do not say themselves. */

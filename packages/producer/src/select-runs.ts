@@ -22,29 +22,33 @@ const PAGE = 200;
 
 /** Matching runs, newest first. One that the caller changes meanwhile is not met again. */
 export async function* selectRuns(
-  ledger: Pick<Ledger, "list" | "read">,
+  ledger: Pick<Ledger, "list" | "outline">,
   filter: RunFilter,
 ): AsyncGenerator<Run, void, void> {
-  const { status, batch, limit = Number.POSITIVE_INFINITY } = filter;
+  const { status, batch, namespace, limit = Number.POSITIVE_INFINITY } = filter;
   let before: RunId | undefined;
   let found = 0;
   for (;;) {
-    const ids = await ledger.list(status, { limit: PAGE, before, batch });
-    const read = await Promise.all(ids.map((id) => ledger.read(id)));
+    const ids = await ledger.list(status, { limit: PAGE, before, batch, namespace });
+    const read = await Promise.all(ids.map((id) => ledger.outline(id)));
     for (const one of read) {
-      if (one === undefined || !matches(one.run, filter)) continue;
+      if (one === undefined || !matches(one, filter)) continue;
       if (found === limit) return;
       found += 1;
-      yield one.run;
+      yield one;
     }
     before = ids.at(-1);
     if (before === undefined || ids.length < PAGE) return;
   }
 }
 
-function matches(run: Run, { status, namespace, pool, error, reason, metadata }: RunFilter): boolean {
+/** Whether the run is what the filter says; a filter without a status takes any. */
+export function matches(
+  run: Run,
+  { status, namespace, pool, error, reason, metadata }: Partial<RunFilter>,
+): boolean {
   return (
-    run.status === status &&
+    (status === undefined || run.status === status) &&
     (namespace === undefined || run.namespace === namespace) &&
     (pool === undefined || matchesModelPattern(pool, run.model)) &&
     (error === undefined || (run.status === "failed" && run.error.code === error)) &&

@@ -40,11 +40,27 @@ class NamespacedRuns implements RunService {
     return { ...found, run: this.#own(found.run) };
   }
 
+  async ownerOf(...[id]: Arguments<"ownerOf">) {
+    await this.#demand(id);
+    return this.#namespace;
+  }
+
   async *select(...[filter]: Arguments<"select">): ReturnType<RunService["select"]> {
     const batch = filter.batch === undefined ? undefined : this.#batch(filter.batch);
     for await (const run of this.#service.select({ ...filter, batch, namespace: this.#namespace })) {
       yield this.#own(run);
     }
+  }
+
+  async page(...[query]: Arguments<"page">) {
+    const batch = query.batch === undefined ? undefined : this.#batch(query.batch);
+    const page = await this.#service.page({ ...query, batch, namespace: this.#namespace });
+    return { ...page, runs: page.runs.map((run) => this.#own(run)) };
+  }
+
+  async notice(...[run]: Arguments<"notice">) {
+    await this.#demand(run.id);
+    return this.#service.notice(run);
   }
 
   async conversation(...args: Arguments<"conversation">) {
@@ -57,6 +73,12 @@ class NamespacedRuns implements RunService {
     for await (const { id, event } of this.#service.watch(...args)) {
       yield { id, event: event.type === "snapshot" ? { ...event, run: this.#own(event.run) } : event };
     }
+  }
+
+  async untilSettled(...args: Arguments<"untilSettled">) {
+    await this.#demand(args[0]);
+    const found = await this.#service.untilSettled(...args);
+    return { ...found, run: this.#own(found.run) };
   }
 
   async result(...args: Arguments<"result">) {
@@ -131,7 +153,12 @@ class NamespacedRuns implements RunService {
   }
 
   async *batches(...[filter]: Arguments<"batches">): ReturnType<RunService["batches"]> {
-    for await (const status of this.#service.batches({ ...filter, namespace: this.#namespace })) {
+    const { before } = filter ?? {};
+    const own = {
+      before: before && { ...before, id: this.#batch(before.id) },
+      namespace: this.#namespace,
+    };
+    for await (const status of this.#service.batches(own)) {
       yield { ...status, id: this.#short(status.id) };
     }
   }
@@ -164,6 +191,12 @@ class NamespacedRuns implements RunService {
     return this.#service.setBatchBudget(this.#batch(id), budget);
   }
 
+  async *changeBatch(
+    ...[id, change, signal]: Arguments<"changeBatch">
+  ): ReturnType<RunService["changeBatch"]> {
+    yield* this.#service.changeBatch(this.#batch(id), change, signal);
+  }
+
   async *cancelBatch(...[id, signal]: Arguments<"cancelBatch">): ReturnType<RunService["cancelBatch"]> {
     await this.batchStatus(id);
     yield* this.#service.cancelBatch(this.#batch(id), signal);
@@ -175,6 +208,18 @@ class NamespacedRuns implements RunService {
   }
 
   // Pools belong to nobody: who may steer them is a matter of scopes.
+  pools(...args: Arguments<"pools">) {
+    return this.#service.pools(...args);
+  }
+
+  pool(...args: Arguments<"pool">) {
+    return this.#service.pool(...args);
+  }
+
+  workers(...args: Arguments<"workers">) {
+    return this.#service.workers(...args);
+  }
+
   pausePool(...args: Arguments<"pausePool">) {
     return this.#service.pausePool(...args);
   }
@@ -188,7 +233,7 @@ class NamespacedRuns implements RunService {
   }
 
   async #demand(id: RunId): Promise<void> {
-    await this.get(id);
+    if ((await this.#service.ownerOf(id)) !== this.#namespace) throw notFound(id);
   }
 
   /** Where a new run goes, whatever its submitter says. */

@@ -1,42 +1,63 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+/** `POST /v1/runs`: what is submitted, what is answered, and what the same submission again gives. */
+import { describe, expect, test } from "vitest";
 import { useRedis } from "../../../../test/support/redis.ts";
-import { type ApiRig, openApiRig } from "../testing/api-rig.ts";
+import { openApiRig } from "../testing/api-rig.ts";
 
 const redis = useRedis();
-let api: ApiRig;
-beforeAll(async () => {
-  api = await openApiRig(redis.url);
-});
-afterAll(async () => api[Symbol.asyncDispose]());
-
 const spec = { input: "hi", model: "openai/gpt-5.2" };
 
-test("a run that is waited for answers with its result", async () => {
-  const { status, body, headers } = await api.call("POST", "/v1/runs?wait=20", spec);
-  expect(status).toBe(200);
-  expect(body).toMatchObject({
-    status: "succeeded",
-    final_output: "Hello.",
-    models_used: ["openai/gpt-5.2"],
+describe("submitting a run", () => {
+  test("that is waited for answers with its result", async () => {
+    await using api = await openApiRig(redis.url);
+    const { status, body, headers } = await api.call("POST", "/v1/runs?wait=20", spec);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ status: "succeeded", final_output: "Hello.", created: true });
+    expect(headers.get("location")).toBe(`/v1/runs/${body.id}`);
+    expect((await api.call("GET", `/v1/runs/${body.id}`)).body).toMatchObject({ final_output: "Hello." });
   });
-  expect(headers.get("location")).toBe(`/v1/runs/${body.id}`);
-  expect((await api.call("GET", `/v1/runs/${body.id}`)).body).toMatchObject({
-    id: body.id,
-    final_output: "Hello.",
+
+  test("whose spec is wrong is refused with the field, and nothing is written", async () => {
+    await using api = await openApiRig(redis.url);
+    const { status, body } = await api.call("POST", "/v1/runs", { input: "hi", model: "gpt" });
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({ code: "invalid_spec", field: "model" });
+    expect((await api.call("GET", "/v1/runs")).body.data).toEqual([]);
   });
-});
 
-test("a spec that is wrong is refused with the field", async () => {
-  const { status, body } = await api.call("POST", "/v1/runs", { input: "hi", model: "gpt" });
-  expect(status).toBe(400);
-  expect(body.error).toMatchObject({ code: "invalid_spec", field: "model" });
-});
+  test("by a key that was there gives the same run and says so; with another spec it is a conflict", async () => {
+    await using api = await openApiRig(redis.url);
+    const key = { "idempotency-key": "one" };
+    const first = await api.call("POST", "/v1/runs", spec, key);
+    expect(first).toMatchObject({ status: 202, body: { created: true } });
+    const again = await api.call("POST", "/v1/runs", spec, key);
+    expect(again).toMatchObject({ status: 200, body: { id: first.body.id, created: false } });
+    expect(again.headers.get("location")).toBe(`/v1/runs/${first.body.id}`);
+    const other = await api.call("POST", "/v1/runs", { ...spec, input: "ho" }, key);
+    expect(other).toMatchObject({ status: 409, body: { error: { code: "conflict" } } });
+  });
 
-test("the same key with the same body is one run, and with another a conflict", async () => {
-  const key = { "idempotency-key": "one" };
-  const first = await api.call("POST", "/v1/runs", spec, key);
-  const again = await api.call("POST", "/v1/runs", spec, key);
-  expect(again.body.id).toBe(first.body.id);
-  const other = await api.call("POST", "/v1/runs", { ...spec, input: "ho" }, key);
-  expect(other).toMatchObject({ status: 409, body: { error: { code: "conflict" } } });
+  test("into a batch names it there, once; half a place is refused", async () => {
+    await using api = await openApiRig(redis.url);
+    const place = "/v1/runs?batch=night&custom_id=line%201";
+    const first = await api.call("POST", place, spec);
+    expect(first.body).toMatchObject({ batch: "night", custom_id: "line 1", created: true });
+    expect((await api.call("POST", place, spec)).body).toMatchObject({ id: first.body.id, created: false });
+    for (const half of ["batch=night", "custom_id=1"]) {
+      const { status, body } = await api.call("POST", `/v1/runs?${half}`, spec);
+      expect(status).toBe(400);
+      expect(body.error.message).toContain("batch and custom_id together");
+    }
+  });
+
+  test("with a traceparent puts the run into that trace", async () => {
+    await using api = await openApiRig(redis.url);
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const { body } = await api.call(
+      "POST",
+      "/v1/runs",
+      { ...spec, model: "xai/grok-4-1" },
+      { traceparent: trace },
+    );
+    expect(await api.store.connection.hget(`{baton}:run:${body.id}`, "trace")).toBe(trace);
+  });
 });

@@ -1,10 +1,10 @@
 /** An API, a worker with scripted models, and the store between them, on a test's Redis. */
-import type { ConfigInput } from "@baton/core";
+import type { ConfigInput, ToolHost } from "@baton/core";
 import { Producer } from "@baton/producer";
-import { connectStore } from "@baton/store";
+import { type Cipher, type ConnectedStore, connectStore } from "@baton/store";
 import { pino } from "pino";
 import { type Script, type ScriptedModels, scriptedModels } from "../../../../test/support/scripted-model.ts";
-import { openRig, type Rig, systemIds } from "../../../../test/support/worker-rig.ts";
+import { noTools, openRig, type Rig, systemIds } from "../../../../test/support/worker-rig.ts";
 import { type ApiOptions, type RunningApi, startApi } from "../start-api.ts";
 
 export interface ApiRig extends AsyncDisposable {
@@ -12,6 +12,8 @@ export interface ApiRig extends AsyncDisposable {
   readonly rig: Rig;
   readonly models: ScriptedModels;
   readonly producer: Producer;
+  /** The API's. */
+  readonly store: ConnectedStore;
   /** Calls the API; the body is JSON. */
   call(
     method: string,
@@ -36,18 +38,22 @@ export interface ApiRigOptions {
   readonly script?: Script;
   readonly config?: ConfigInput;
   readonly patterns?: readonly string[];
+  readonly tools?: ToolHost;
   readonly api?: Partial<ApiOptions>;
+  /** Absent: all lies in clear. */
+  readonly cipher?: Cipher;
 }
 
 export async function openApiRig(redisUrl: string, options: ApiRigOptions = {}): Promise<ApiRig> {
-  const { script = () => ({ parts: [{ type: "text", text: "Hello." }] }), config = {} } = options;
-  const rig = await openRig(redisUrl, config);
+  const { script = () => ({ parts: [{ type: "text", text: "Hello." }] }), config = {}, cipher } = options;
+  const rig = await openRig(redisUrl, config, 1, cipher);
   const models = scriptedModels(script);
   await rig.startWorker({
     adapters: models.adapters,
     patterns: options.patterns ?? ["openai/*", "anthropic/*"],
+    tools: options.tools ?? noTools,
   });
-  const store = await connectStore({ url: redisUrl, retentionMs: 0, onError: () => undefined });
+  const store = await connectStore({ url: redisUrl, retentionMs: 0, onError: () => undefined, cipher });
   const producer = new Producer({ ...store, ids: systemIds });
   const start = (port: number): Promise<RunningApi> =>
     startApi({
@@ -69,6 +75,7 @@ export async function openApiRig(redisUrl: string, options: ApiRigOptions = {}):
     rig,
     models,
     producer,
+    store,
     call: (method, path, body, headers) => callApi(url, method, path, body, headers),
     async restart() {
       await api.stop(1_000);

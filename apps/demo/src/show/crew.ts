@@ -77,6 +77,7 @@ function workerEnv({ folder, redisUrl, env }: CrewOptions): Record<string, strin
   return {
     ...env,
     BATON_REDIS_URL: redisUrl,
+    BATON_ENCRYPTION_KEYS: undefined,
     BATON_DATA_DIR: folder.path,
     BATON_CONFIG: folder.configFile,
     BATON_LOG: "debug",

@@ -1,5 +1,5 @@
 /** The meters of a worker process and the server that shows them: open before the worker starts, closed after it. */
-import { setTimeout as delay } from "node:timers/promises";
+import { answers } from "@baton/store";
 import type { Signals } from "@baton/worker";
 import { createMetrics } from "./metrics.ts";
 import { metricsHandler } from "./metrics-handler.ts";
@@ -27,7 +27,7 @@ export async function serveMetrics(store: FleetSource, address: MetricsAddress):
   let state: "starting" | "ready" | "draining" = "starting";
   const unready = async (): Promise<string | undefined> => {
     if (state !== "ready") return state;
-    return (await answers(store)) ? undefined : "redis does not answer";
+    return (await answers(store.connection, ANSWER_MS_MAX)) ? undefined : "redis does not answer";
   };
   const server = await startMetricsServer(metricsHandler({ metrics, unready }), address);
   return {
@@ -38,19 +38,4 @@ export async function serveMetrics(store: FleetSource, address: MetricsAddress):
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
-}
-
-/** The connection waits as long as Redis is away; whoever asks is not kept waiting. */
-async function answers({ connection }: FleetSource): Promise<boolean> {
-  const late = new AbortController();
-  const pong = connection.ping().then(
-    () => true,
-    () => false,
-  );
-  const first = await Promise.race([
-    pong,
-    delay(ANSWER_MS_MAX, false, { signal: late.signal }).catch(() => false),
-  ]);
-  late.abort();
-  return first;
 }

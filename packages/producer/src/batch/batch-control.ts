@@ -1,12 +1,14 @@
 /** What producers do with whole batches: submit them, look at them, read what came of them, cancel and retry their runs. */
-import type { Budget, RunId, RunResult } from "@baton/core";
+import type { Budget, RunId } from "@baton/core";
 import type { Batch } from "@baton/store";
-import { type Done, doOne, type ProducerOptions, type RetryOptions, RunControl } from "../run-control.ts";
+import { type Done, doOne } from "../each-run.ts";
+import { type ProducerOptions, type RetryOptions, RunControl } from "../run-control.ts";
 import { mapAtOnce } from "./at-once.ts";
 import { checkBatchId } from "./batch-key.ts";
 import type { BatchLine } from "./batch-line.ts";
 import {
   type BatchErrorLine,
+  type BatchResultLine,
   type BatchResultsOptions,
   batchErrors,
   batchResults,
@@ -24,6 +26,13 @@ import { type BatchSubmission, type SubmitBatchOptions, submitBatch } from "./su
 export interface RetryBatchOptions extends RetryOptions {
   /** Also those that were cancelled. */
   readonly cancelled?: boolean | undefined;
+}
+
+/** What is not said stays as it is. */
+export interface BatchChange {
+  readonly weight?: number | undefined;
+  /** Goes over the batch's budget, name by name; null takes a bound away. */
+  readonly budget?: { readonly tokens?: number | null; readonly usd?: number | null } | undefined;
 }
 
 /** Runs of a batch that are acted on at a time. */
@@ -62,6 +71,30 @@ export class BatchControl extends RunControl {
     await this.#options.ledger.setBatchBudget(id, budget);
   }
 
+  /**
+   * Sets the weight and the budget. When the budget was set and is not spent, the runs that waited for it go on; tells of
+   * each of them. One that has used up a budget of its own will wait again.
+   */
+  async *changeBatch(
+    id: string,
+    { weight, budget }: BatchChange,
+    signal: AbortSignal,
+  ): AsyncGenerator<Done, void, void> {
+    checkBatchId(id);
+    const { ledger } = this.#options;
+    if (weight !== undefined) await ledger.setBatchWeight(id, weight);
+    if (budget === undefined) return;
+    const before = (await ledger.batch(id)).budget;
+    const { tokens = before.tokens, usd = before.usd } = budget;
+    await ledger.setBatchBudget(id, { tokens: tokens ?? undefined, usd: usd ?? undefined });
+    if ((await ledger.batch(id)).isSpent) return;
+    const filter = { status: "waiting", reason: "budget", batch: id } as const;
+    for await (const done of this.each(filter, (run) => this.resume(run))) {
+      yield done;
+      if (signal.aborted) return;
+    }
+  }
+
   /** Throws `not_found` when there is no such batch. */
   batchStatus(id: string): Promise<BatchStatus> {
     return readBatchStatus(this.#options.ledger, id);
@@ -86,7 +119,7 @@ export class BatchControl extends RunControl {
     id: string,
     options: BatchResultsOptions,
     signal: AbortSignal,
-  ): AsyncGenerator<RunResult, void, void> {
+  ): AsyncGenerator<BatchResultLine, void, void> {
     return batchResults(this.#options.ledger, id, options, signal);
   }
 

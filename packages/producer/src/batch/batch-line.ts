@@ -2,7 +2,7 @@
  * A line of a batch file, read: a run to submit, or what is wrong with it. A line is `{"custom_id", "body"}` with a run
  * spec as body, or a line of OpenAI's batch files, whose body is translated.
  */
-import { BatonError, describeIssues, type RunSpec, runSpecSchema } from "@baton/core";
+import { BatonError, describeIssues, jsonExcess, type RunSpec, runSpecSchema } from "@baton/core";
 import { firstItems } from "../first-items.ts";
 import { translateBody } from "./openai-body.ts";
 
@@ -32,11 +32,13 @@ const OWN_KEYS = new Set(["custom_id", "body"]);
 const OPENAI_KEYS = new Set(["custom_id", "method", "url", "body"]);
 
 export function parseBatchLine(text: string, line: number, defaults: SpecDefaults): BatchLine | BadLine {
+  const excess = jsonExcess(text);
+  if (excess !== undefined) return bad(line, `it is JSON ${excess}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return bad(line, `it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    return bad(line, `it is not JSON: ${whereItBreaks(error)}`);
   }
   if (!isObject(value)) return bad(line, 'it is not an object: a line is {"custom_id": …, "body": …}');
   const { custom_id: customId, body } = value;
@@ -54,6 +56,14 @@ export function parseBatchLine(text: string, line: number, defaults: SpecDefault
   const translated = translateBody(value.method, value.url, body);
   if (translated.kind === "untranslatable") return bad(line, translated.reason, customId);
   return lineOf(line, customId, withDefaults(translated.spec, defaults), translated.pathOf);
+}
+
+/** What the parser says, without what it quotes: a line may hold what its owner keeps to himself, and reasons are shown (R9). */
+function whereItBreaks(error: unknown): string {
+  const said = error instanceof Error ? error.message : "";
+  return (
+    /^Unexpected token '.{1,2}'|^Unexpected end|^[^"]* at position \d+/.exec(said)?.[0] ?? "it cannot be read"
+  );
 }
 
 /** The line of a spec that is not checked yet; `pathOf` names a field of it as the file does. */

@@ -2,7 +2,16 @@
  * What came of the runs of a batch, one after another, in flat memory: in the order of its lines, or in the order in
  * which they ended, also while the batch is still at work.
  */
-import { isTerminal, type Run, type RunId, type RunResult, type TerminalStatus } from "@baton/core";
+import {
+  BatonError,
+  isTerminal,
+  type Run,
+  type RunId,
+  type RunResult,
+  resultOf,
+  runIdSchema,
+  type TerminalStatus,
+} from "@baton/core";
 import type { Ledger, RunWithSpec } from "@baton/store";
 import { errorOf } from "../follow-run.ts";
 import { readResult } from "../read-result.ts";
@@ -16,16 +25,26 @@ export interface BatchResultsOptions {
   readonly follow?: boolean | undefined;
   /** How the runs ended; absent: in any way. */
   readonly statuses?: readonly TerminalStatus[] | undefined;
+  /**
+   * The `cursor` of a line that came before in this order: what stands behind it. In the order of the ends, lines of the
+   * same millisecond may come again; none is left out.
+   */
+  readonly after?: string | undefined;
 }
+
+/** A result, and where to go on behind it. */
+export type BatchResultLine = RunResult & { readonly cursor: string };
 
 /** A run that failed or was cancelled. */
 export interface BatchErrorLine {
   readonly id: RunId;
   readonly custom_id?: string;
   readonly error: { readonly code: string; readonly message: string };
+  readonly cursor: string;
 }
 
-export type ResultsSource = StatusSource & Pick<Ledger, "read" | "conversation" | "batchPage" | "batchEnded">;
+export type ResultsSource = StatusSource &
+  Pick<Ledger, "read" | "outline" | "conversation" | "batchPage" | "batchEnded">;
 
 const ENDED = ["succeeded", "failed", "cancelled"] as const;
 const IDS_A_PAGE = 200;
@@ -39,8 +58,11 @@ export async function* batchResults(
   batch: string,
   options: BatchResultsOptions,
   signal: AbortSignal,
-): AsyncGenerator<RunResult, void, void> {
-  const read = async ({ run, spec }: RunWithSpec) => readResult(ledger, run, spec);
+): AsyncGenerator<BatchResultLine, void, void> {
+  const read = async (ended: EndedRun) => ({
+    ...(await resultOfEnded(ledger, ended)),
+    cursor: ended.cursor,
+  });
   // Who leaves early ends the look for more, which might go on for as long as the batch.
   const left = new AbortController();
   const either = AbortSignal.any([signal, left.signal]);
@@ -62,20 +84,62 @@ export async function* batchErrors(
   const left = new AbortController();
   const either = AbortSignal.any([signal, left.signal]);
   try {
-    for await (const { run } of endedRuns(ledger, batch, { ...options, statuses }, either))
-      yield errorLine(run);
+    for await (const { run, cursor } of endedRuns(ledger, batch, { ...options, statuses }, either))
+      yield errorLine(run, cursor);
   } finally {
     left.abort();
   }
 }
 
-function errorLine(run: Run): BatchErrorLine {
+function errorLine(run: Run, cursor: string): BatchErrorLine {
   const { code, message } = errorOf(run) ?? { code: "internal", message: "the run did not fail" };
   return {
     id: run.id,
     ...(run.customId === undefined ? {} : { custom_id: run.customId }),
     error: { code, message },
+    cursor,
   };
+}
+
+interface Placed {
+  readonly id: RunId;
+  readonly cursor: string;
+}
+
+/** `unreadable`: why the run's spec cannot be read here. */
+type EndedRun = { readonly cursor: string } & (
+  | RunWithSpec
+  | { readonly run: Run; readonly unreadable: BatonError }
+);
+
+/** One run that is encrypted with a key that is not given here keeps nobody from the results of the others. */
+async function resultOfEnded(ledger: ResultsSource, ended: EndedRun): Promise<RunResult> {
+  if ("unreadable" in ended) return withoutOutput(ended.run, ended.unreadable);
+  try {
+    return await readResult(ledger, ended.run, ended.spec);
+  } catch (error) {
+    if (isUnreadable(error)) return withoutOutput(ended.run, error);
+    throw error;
+  }
+}
+
+async function readEnded(ledger: ResultsSource, { id, cursor }: Placed): Promise<EndedRun | undefined> {
+  try {
+    const found = await ledger.read(id);
+    return found && { ...found, cursor };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const run = await ledger.outline(id);
+    return run && { run, unreadable: error, cursor };
+  }
+}
+
+function isUnreadable(error: unknown): error is BatonError {
+  return error instanceof BatonError && ["encryption_key_missing", "store_corrupt"].includes(error.code);
+}
+
+function withoutOutput(run: Run, { code, message }: BatonError): RunResult {
+  return { ...resultOf(run, []), final_output: null, error: { code, message } };
 }
 
 async function* endedRuns(
@@ -83,28 +147,48 @@ async function* endedRuns(
   batch: string,
   options: BatchResultsOptions,
   signal: AbortSignal,
-): AsyncGenerator<RunWithSpec, void, void> {
+): AsyncGenerator<EndedRun, void, void> {
   await readBatchStatus(ledger, batch);
   const { statuses = ENDED } = options;
-  const ids =
+  const placed =
     options.order === "finished"
-      ? idsAsFinished(ledger, batch, options.follow === true, signal)
-      : idsInOrder(ledger, batch, statuses, signal);
-  for await (const one of mapAtOnce(ids, IDS_A_PAGE, (id) => ledger.read(id))) {
+      ? asFinished(ledger, batch, options, signal)
+      : asLines(ledger, batch, options, signal);
+  for await (const one of mapAtOnce(placed, IDS_A_PAGE, (place) => readEnded(ledger, place))) {
     // One that was put back to work meanwhile has no end any more, and one whose retention passed is gone.
     if (one === undefined || !isTerminal(one.run.status)) continue;
     if (statuses.includes(one.run.status)) yield one;
   }
 }
 
-/** Ids of the runs of these groups, in the order of the lines. */
+async function* asLines(
+  ledger: ResultsSource,
+  batch: string,
+  { statuses = ENDED, after }: BatchResultsOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Placed, void, void> {
+  const place = after === undefined ? undefined : placeOf(after);
+  for await (const id of idsInOrder(ledger, batch, statuses, signal, place)) yield { id, cursor: id };
+}
+
+/** In the order of the lines a cursor is a run's id, the end of which is the place of its line. */
+function placeOf(cursor: string): string {
+  const { data: id } = runIdSchema.safeParse(cursor);
+  if (id !== undefined) return id.slice(id.indexOf("_", 2) + 1);
+  throw new BatonError("invalid_spec", "after is no cursor that the lines of this batch have in this order", {
+    fields: { field: "after" },
+  });
+}
+
+/** Ids of the runs of these groups, in the order of the lines; from the start, or behind a place. */
 export async function* idsInOrder(
   ledger: Pick<Ledger, "batchPage">,
   batch: string,
   groups: NonNullable<Parameters<Ledger["batchPage"]>[1]["groups"]>,
   signal: AbortSignal,
+  behind?: string,
 ): AsyncGenerator<RunId, void, void> {
-  let after: string | undefined;
+  let after = behind;
   do {
     if (signal.aborted) return;
     const page = await ledger.batchPage(batch, { groups, after, limit: IDS_A_PAGE });
@@ -113,20 +197,20 @@ export async function* idsInOrder(
   } while (after !== undefined);
 }
 
-async function* idsAsFinished(
+async function* asFinished(
   ledger: ResultsSource,
   batch: string,
-  follow: boolean,
+  { follow = false, after }: BatchResultsOptions,
   signal: AbortSignal,
-): AsyncGenerator<RunId, void, void> {
+): AsyncGenerator<Placed, void, void> {
   let cursor: string | undefined;
   while (!signal.aborted) {
     // Asked before the look: what ends between the two is met by the look.
     const isOver = follow ? (await readBatchStatus(ledger, batch)).isOver : true;
-    const page = await ledger.batchEnded(batch, { cursor, limit: IDS_A_PAGE });
-    yield* page.ids;
+    const page = await ledger.batchEnded(batch, { cursor, after, limit: IDS_A_PAGE });
+    for (const { id, place } of page.ended) yield { id, cursor: place };
     cursor = page.cursor;
-    if (page.ids.length > 0) continue;
+    if (page.ended.length > 0) continue;
     if (isOver) return;
     await pause(LOOK_EVERY_MS, signal);
   }

@@ -39,20 +39,28 @@ const BATCHES_A_PAGE = 50;
 export interface BatchFilter {
   /** Those of this namespace alone. */
   readonly namespace?: string | undefined;
+  /** Only those behind this one, of which `at` is the `createdAt`. */
+  readonly before?: { readonly id: string; readonly at: number } | undefined;
 }
 
 /** Batches, newest first. */
 export async function* listBatches(
   ledger: StatusSource,
-  { namespace }: BatchFilter,
+  { namespace, before }: BatchFilter,
 ): AsyncGenerator<BatchStatus, void, void> {
-  const prefix = namespace === undefined ? "" : `${namespace}/`;
-  for (let from = 0; ; from += BATCHES_A_PAGE) {
-    const page = await ledger.batches({ from, limit: BATCHES_A_PAGE });
-    const ids = page.filter((id) => id.startsWith(prefix));
-    const read = await Promise.all(ids.map((id) => readBatchStatus(ledger, id).catch(goneIsNone)));
-    yield* read.filter((status) => status !== undefined);
+  // Each page goes on behind a batch and not at a number: batches come and go meanwhile.
+  let behind = before;
+  let from = 0;
+  for (;;) {
+    const page = await ledger.batches({ from, limit: BATCHES_A_PAGE, namespace, before: behind });
+    const read = await Promise.all(page.map((id) => readBatchStatus(ledger, id).catch(goneIsNone)));
+    const found = read.filter((status) => status !== undefined);
+    yield* found;
     if (page.length < BATCHES_A_PAGE) return;
+    const last = found.findLast(({ createdAt }) => createdAt !== undefined);
+    // A page of which nothing is left is skipped by its length.
+    from = last === undefined ? from + page.length : 0;
+    if (last?.createdAt !== undefined) behind = { id: last.id, at: last.createdAt };
   }
 }
 

@@ -184,8 +184,31 @@ describe("results", () => {
         id: results[7]?.id,
         custom_id: "c7",
         error: { code: "provider_auth", message: "no key for do c7" },
+        cursor: expect.any(String),
       },
     ]);
+  });
+
+  test("go on behind the cursor of any line, in both orders", async () => {
+    await using scripted = await openScripted();
+    const { producer } = scripted;
+    const names = namesOf(30);
+    await producer.submitBatch(runs(names), { id: "b" }, never);
+    await scripted.startWorker();
+    await until(async () => (await producer.batchStatus("b")).isOver, { what: "the end", withinMs: 25_000 });
+    for (const order of ["input", "finished"] as const) {
+      const all = await Array.fromAsync(producer.batchResults("b", { order }, never));
+      for (const [at, { cursor, custom_id }] of all.entries()) {
+        const rest = await Array.fromAsync(producer.batchResults("b", { order, after: cursor }, never));
+        const behind = customIds(all.slice(at + 1));
+        // Of the same millisecond there may be more, never less, and never the line itself.
+        expect(customIds(rest).filter((id) => behind.includes(id))).toEqual(behind);
+        expect(customIds(rest)).not.toContain(custom_id);
+        if (order === "input") expect(customIds(rest)).toEqual(behind);
+      }
+      const wrong = producer.batchResults("b", { order, after: "x" }, never);
+      await expect(Array.fromAsync(wrong)).rejects.toMatchObject({ code: "invalid_spec" });
+    }
   });
 
   test("come as the runs end, and go on until the batch is over", async () => {

@@ -121,7 +121,10 @@ describe("a response", () => {
       ],
       max_output_tokens: 100,
       reasoning: { effort: "high", summary: null },
-      text: { format: { type: "json_schema", name: "n", schema: {}, strict: true }, verbosity: "medium" },
+      text: {
+        format: { type: "json_schema", name: "n", description: null, schema: {}, strict: true },
+        verbosity: "medium",
+      },
       tools: [{ type: "function", name: "look", parameters: {}, description: null, strict: true }],
       tool_choice: { type: "function", name: "look" },
       truncation: "disabled",
@@ -160,6 +163,33 @@ describe("a response", () => {
     });
     expect(spec).toMatchObject({
       messages: [{}, { role: "tool", tool_call_id: "c1", content: [{ type: "text", text: "one" }] }],
+    });
+  });
+
+  test("takes calls of servers' tools as calls and their results", async () => {
+    const output = { type: "mcp_call", server_label: "s", arguments: "{}" };
+    const spec = await read(RESPONSES, {
+      model: "gpt",
+      input: [
+        { ...output, id: "m1", name: "look", output: "one", error: null },
+        { ...output, id: "m2", name: "see", output: null, error: { type: "http_error" } },
+        { type: "message", role: "assistant", content: [{ type: "refusal", refusal: "I will not." }] },
+        { role: "user", content: [{ type: "input_file", file_url: "https://a.b/c.pdf" }] },
+      ],
+    });
+    const call = (id: string, name: string) => ({
+      ...{ role: "assistant", content: null },
+      tool_calls: [{ id, type: "function", function: { name, arguments: "{}" } }],
+    });
+    expect(spec).toMatchObject({
+      messages: [
+        call("m1", "look"),
+        { role: "tool", tool_call_id: "m1", content: "one" },
+        call("m2", "see"),
+        { role: "tool", tool_call_id: "m2", content: '{"type":"http_error"}' },
+        { role: "assistant", content: [{ type: "text", text: "I will not." }] },
+        { role: "user", content: [{ type: "file", file: { file_data: "https://a.b/c.pdf" } }] },
+      ],
     });
   });
 

@@ -93,7 +93,7 @@ function responsesText(value: unknown, name: string, draft: Draft): void {
       continue;
     }
     const { type, ...schema } = one;
-    const format = type === "json_schema" ? { type, json_schema: schema } : one;
+    const format = type === "json_schema" ? { type, json_schema: withoutNulls(schema) } : one;
     draft.set("response_format", format, "text.format");
   }
 }

@@ -37,6 +37,28 @@ describe("JSON lines", () => {
     expect(await reasons(content)).toEqual([expect.stringMatching(says)]);
   });
 
+  test.each([
+    "canary",
+    '{"a": canary}',
+    '{"canary" 1}',
+    '{"a":"canary',
+    "undefined",
+    '["canary\\q"]',
+    "'canary'",
+  ])("that are no JSON are not quoted in the reason, which may be shown to others: %s", async (content) => {
+    const [reason = ""] = await reasons(content);
+    expect(reason).toMatch(/^it is not JSON: ./);
+    expect(reason).not.toMatch(/canary|undefined/);
+  });
+
+  test("that are nested too deep, or have too many values, are refused before they are read", async () => {
+    const deep = "[".repeat(100) + "]".repeat(100);
+    const many = JSON.stringify(Array(60_000).fill(1));
+    const lineOf = (input: string) => `{"custom_id":"a","body":{"model":"openai/gpt","input":${input}}}\n`;
+    expect(await reasons(lineOf(deep))).toEqual(["it is JSON nested deeper than 64 levels"]);
+    expect(await reasons(lineOf(many))).toEqual(["it is JSON of more than 50000 values"]);
+  });
+
   test("have each custom_id once; the second one names the first", async () => {
     const [first, second] = await linesOf(jsonLine("a") + jsonLine("a", { input: "other" }));
     expect(first?.kind).toBe("run");

@@ -14,7 +14,7 @@ export interface ReadBatchOptions {
   readonly defaults?: SpecDefaults | undefined;
   readonly lineBytesMax?: number | undefined;
   /** What else is wrong with a spec, such as a model that nobody can call. */
-  readonly check?: ((spec: RunSpec) => string | undefined) | undefined;
+  readonly check?: ((spec: RunSpec) => string | undefined | Promise<string | undefined>) | undefined;
 }
 
 export const LINE_BYTES_MAX = 1_048_576;
@@ -31,16 +31,18 @@ export async function* readBatchLines(
     ? // Loaded here alone: most producers never see a CSV file.
       (await import("./csv-lines.ts")).readCsv(source, { template, defaults, lineBytesMax })
     : readJsonLines(source, defaults, lineBytesMax);
-  for await (const line of lines) yield line.kind === "bad" ? line : checked(line, seen, check);
-}
-
-function checked(line: BatchLine, seen: SeenIds, check: ReadBatchOptions["check"]): BatchLine | BadLine {
-  const earlier = seen.add(line.customId, line.line);
-  if (earlier !== undefined) {
-    return bad(line.line, `custom_id: line ${earlier} has the same one`, line.customId);
+  for await (const line of lines) {
+    if (line.kind === "bad") {
+      yield line;
+      continue;
+    }
+    const earlier = seen.add(line.customId, line.line);
+    const twice = earlier === undefined ? undefined : `custom_id: line ${earlier} has the same one`;
+    const reason = twice ?? check?.(line.spec);
+    // Most checks know at once, and a promise for each of a million lines would be felt.
+    const said = reason instanceof Promise ? await reason : reason;
+    yield said === undefined ? line : bad(line.line, said, line.customId);
   }
-  const reason = check?.(line.spec);
-  return reason === undefined ? line : bad(line.line, reason, line.customId);
 }
 
 async function* readJsonLines(

@@ -1,7 +1,13 @@
 /** The `input` of a response: a text, or items, which become messages in the form of chat completions. */
 import type { Body, Draft } from "./spec-draft.ts";
 
-export function responsesInput(value: unknown, name: string, draft: Draft): void {
+/** Items for which `isKnown` are left out: the run has them from elsewhere. */
+export function responsesInput(
+  value: unknown,
+  name: string,
+  draft: Draft,
+  isKnown: (item: Body) => boolean = () => false,
+): void {
   if (!Array.isArray(value)) {
     draft.set("input", value, name);
     return;
@@ -10,7 +16,11 @@ export function responsesInput(value: unknown, name: string, draft: Draft): void
   for (const [place, item] of value.entries()) {
     const source = `${name}.${place}`;
     if (!isObject(item)) draft.refuse(source, "an object is expected");
-    else addItem(item, source, messages, draft);
+    else if (!isKnown(item)) {
+      const before = messages.length;
+      addItem(item, source, messages, draft);
+      for (let made = before; made < messages.length; made += 1) draft.part(`messages.${made}`, source);
+    }
   }
   draft.set("messages", messages, name);
 }
@@ -35,6 +45,12 @@ function addItem(item: Body, source: string, messages: Body[], draft: Draft): vo
     messages.push({ role: "tool", tool_call_id: item.call_id, content });
     return;
   }
+  if (type === "mcp_call") {
+    // A server's tool that was called in an earlier response, as a call and its result.
+    addCall({ ...item, call_id: item.id }, messages);
+    messages.push({ role: "tool", tool_call_id: item.id, content: outputOf(item) });
+    return;
+  }
   // Reasoning is sealed for the account that got it, and references name what OpenAI stores.
   draft.refuse(source, `an item of type ${String(type)} cannot be translated`);
 }
@@ -55,12 +71,18 @@ function addCall(item: Body, messages: Body[]): void {
   messages[messages.length - 1] = { ...last, tool_calls: [...calls, call] };
 }
 
+function outputOf({ output, error }: Body): unknown {
+  return output ?? JSON.stringify(error ?? "the call gave no output");
+}
+
 function partOf(part: unknown, source: string, draft: Draft): unknown {
   if (!isObject(part)) return part;
   switch (part.type) {
     case "input_text":
     case "output_text":
       return { type: "text", text: part.text };
+    case "refusal":
+      return { type: "text", text: part.refusal };
     case "input_image": {
       const { image_url: url, detail } = part;
       if (typeof url !== "string") break;
@@ -70,12 +92,17 @@ function partOf(part: unknown, source: string, draft: Draft): unknown {
       };
     }
     case "input_file": {
-      const { file_data: data, filename } = part;
-      if (typeof data !== "string") break;
-      return { type: "file", file: { file_data: data, ...(filename === undefined ? {} : { filename }) } };
+      const { file_data: data, file_url: url, filename: name } = part;
+      const file = data ?? url;
+      if (typeof file !== "string") break;
+      const filename = name === undefined || name === null ? {} : { filename: name };
+      return { type: "file", file: { file_data: file, ...filename } };
     }
   }
-  draft.refuse(source, "only text, image URLs and file data can be translated, no ids of files");
+  draft.refuse(
+    source,
+    "only text, and images and files as data or by URL can be translated, no ids of files",
+  );
   return part;
 }
 

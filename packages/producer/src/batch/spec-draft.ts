@@ -2,22 +2,38 @@
 
 export type Body = Readonly<Record<string, unknown>>;
 
+/** A field of the body that cannot become part of a spec. */
+export interface Misfit {
+  readonly source: string;
+  readonly why: string;
+}
+
+const MISFITS_MAX = 10;
+const SOURCE_CHARS_MAX = 200;
+
 export class Draft {
   readonly #spec: Record<string, unknown> = {};
   readonly #settings: Record<string, unknown> = {};
   readonly #labels: Record<string, unknown> = {};
   /** Path in the spec → path in the body. */
   readonly #sources = new Map<string, string>();
-  readonly misfits: string[] = [];
+  readonly misfits: Misfit[] = [];
 
   refuse(source: string, why: string): void {
-    this.misfits.push(`body.${source}: ${why}`);
+    // Nobody reads more, and a body may have tens of thousands.
+    if (this.misfits.length < MISFITS_MAX)
+      this.misfits.push({ source: source.slice(0, SOURCE_CHARS_MAX), why });
   }
 
   set(field: string, value: unknown, source: string): void {
     if (this.#spec[field] !== undefined) this.refuse(source, `it says ${field} a second time`);
     this.#spec[field] = value;
     this.#sources.set(field, source);
+  }
+
+  /** A part of a field, such as `messages.0`, that stands elsewhere in the body. */
+  part(path: string, source: string): void {
+    this.#sources.set(path, source);
   }
 
   setting(name: string, value: unknown, source: string): void {

@@ -29,6 +29,8 @@ export interface SubmitBatchOptions {
   readonly budget?: Budget | undefined;
   /** Milliseconds since 1970: none of its runs starts before. Holds from the first submission on. */
   readonly runAt?: number | undefined;
+  /** How many lines there are, where it is known: whoever bounds them can refuse them all before the first one. */
+  readonly lineCount?: number | undefined;
   /** Lines that are on their way to Redis at a time. */
   readonly atOnceMax?: number | undefined;
   readonly onProgress?: ((so: BatchSubmission) => void) | undefined;

@@ -1,0 +1,214 @@
+/** A run as OpenAI's `response`, at any time of its life. */
+import { type Item, isTerminal, type Run, type RunSpec, type Usage } from "@baton/core";
+import { z } from "zod";
+import type { CallIds } from "../chat/call-ids.ts";
+import { extrasOf, extrasShape } from "../chat/completion-extras.ts";
+import { OpenAiProblem } from "../chat/openai-problem.ts";
+import { type Answer, answerOf } from "../chat/run-ending.ts";
+import {
+  answerMessage,
+  callItems,
+  mcpCallItems,
+  type OutputItem,
+  outputItemSchema,
+  type ReasoningItem,
+  reasoningItems,
+} from "./output-items.ts";
+import { previousIdOf } from "./previous-response.ts";
+import { itemIdOf, responseIdOf } from "./response-ids.ts";
+import { toolsOf } from "./response-tools.ts";
+
+const count = z.int().min(0);
+const anything = z.record(z.string(), z.unknown());
+
+export const responseSchema = z.object({
+  id: z.string().describe("`resp_` and the run's id."),
+  object: z.literal("response"),
+  /** Seconds since 1970. */
+  created_at: z.int(),
+  completed_at: z.int().nullable(),
+  status: z.enum(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  incomplete_details: z.object({ reason: z.enum(["max_output_tokens", "content_filter"]) }).nullable(),
+  /** The model that spoke last. */
+  model: z.string(),
+  output: z.array(outputItemSchema),
+  /** Of the whole run; null before its end. */
+  usage: z
+    .object({
+      input_tokens: count,
+      input_tokens_details: z.object({ cached_tokens: count, cache_write_tokens: count }),
+      output_tokens: count,
+      output_tokens_details: z.object({ reasoning_tokens: count }),
+      total_tokens: count,
+    })
+    .nullable(),
+  previous_response_id: z.string().nullable(),
+  instructions: z.string().nullable(),
+  max_output_tokens: z.int().nullable(),
+  metadata: z.record(z.string(), z.string()),
+  parallel_tool_calls: z.boolean(),
+  reasoning: z.object({ effort: z.string().nullable(), summary: z.null() }),
+  temperature: z.number().nullable(),
+  text: z.object({ format: anything }),
+  tool_choice: z.union([z.string(), anything]),
+  tools: z.array(anything),
+  top_p: z.number().nullable(),
+  truncation: z.literal("disabled"),
+  models_used: extrasShape.models_used,
+  baton: extrasShape.baton,
+});
+export type Response = z.infer<typeof responseSchema>;
+
+export interface ResponseFacts {
+  readonly run: Run;
+  readonly spec: RunSpec;
+  readonly items: readonly Item[];
+  /** The answer, or why there is none; undefined before the end. */
+  readonly ending: Answer | OpenAiProblem | undefined;
+}
+
+/** What the run ended with. Anything but a problem of the run itself is thrown. */
+export function endingOf(
+  run: Run,
+  spec: RunSpec,
+  items: readonly Item[],
+  isStopping: boolean,
+): Answer | OpenAiProblem {
+  try {
+    return answerOf(run, spec, items, isStopping);
+  } catch (thrown) {
+    if (thrown instanceof OpenAiProblem) return thrown;
+    throw thrown;
+  }
+}
+
+/** A run as it is now; what goes on has no output yet. */
+export function responseNow(facts: Omit<ResponseFacts, "ending">, callIds: CallIds): Response {
+  const { run, spec, items } = facts;
+  const ending = isTerminal(run.status) ? endingOf(run, spec, items, false) : undefined;
+  const whole = { ...facts, ending };
+  const hasAnswer = ending !== undefined && !(ending instanceof OpenAiProblem);
+  return responseOf(whole, hasAnswer ? outputOf(whole, ending, { callIds }) : []);
+}
+
+export interface OutputNames {
+  readonly callIds: CallIds;
+  /** Of the message in a stream that has begun it. */
+  readonly messageId?: string;
+  /** Told in a stream; absent: those of the conversation. */
+  readonly thoughts?: readonly ReasoningItem[] | undefined;
+}
+
+export function outputOf(
+  { run, spec, items }: Pick<ResponseFacts, "run" | "spec" | "items">,
+  answer: Answer,
+  { callIds, messageId = itemIdOf("msg", run.id, 0), thoughts }: OutputNames,
+): readonly OutputItem[] {
+  return [
+    ...(thoughts ?? reasoningItems(run, items)),
+    ...mcpCallItems(run, spec, items),
+    ...answerMessage(answer, messageId),
+    ...callItems(run, answer, callIds),
+  ];
+}
+
+export function responseOf(facts: ResponseFacts, output: readonly OutputItem[]): Response {
+  const { run, spec, items, ending } = facts;
+  const { models_used, baton } = extrasOf(run, spec, items);
+  const isOver = isTerminal(run.status);
+  return {
+    id: responseIdOf(run.id),
+    object: "response",
+    created_at: secondsOf(run.createdAt),
+    completed_at: "endedAt" in run ? secondsOf(run.endedAt) : null,
+    ...endOf(run, ending),
+    model: ending === undefined || ending instanceof OpenAiProblem ? run.model : ending.model,
+    output: [...output],
+    usage: isOver ? usageOf(run.usage) : null,
+    previous_response_id: previousIdOf(run),
+    ...askedOf(run, spec),
+    models_used,
+    baton,
+  };
+}
+
+function endOf(
+  run: Run,
+  ending: ResponseFacts["ending"],
+): Pick<Response, "status" | "error" | "incomplete_details"> {
+  const fine = { error: null, incomplete_details: null };
+  if (ending === undefined || ending instanceof OpenAiProblem) {
+    const error = ending === undefined ? null : { code: ending.code, message: ending.message };
+    return { ...fine, status: statusOf(run), error: run.status === "failed" ? error : null };
+  }
+  switch (ending.finishReason) {
+    case "stop":
+    case "tool_calls":
+      return { ...fine, status: "completed" };
+    case "length":
+      return { ...fine, status: "incomplete", incomplete_details: { reason: "max_output_tokens" } };
+    case "content_filter":
+      return { ...fine, status: "incomplete", incomplete_details: { reason: "content_filter" } };
+  }
+}
+
+function statusOf({ status }: Run): Response["status"] {
+  switch (status) {
+    case "succeeded":
+      return "completed";
+    case "running":
+    case "waiting":
+      return "in_progress";
+    case "queued":
+    case "failed":
+    case "cancelled":
+      return status;
+  }
+}
+
+/** What was asked for, as far as the run keeps it. */
+function askedOf(run: Run, spec: RunSpec) {
+  const { settings = {}, response_format: format, tool_choice: choice } = spec;
+  return {
+    instructions: spec.instructions ?? null,
+    max_output_tokens: settings.max_output_tokens ?? null,
+    metadata: labelsOf(run),
+    parallel_tool_calls: settings.parallel_tool_calls ?? true,
+    reasoning: { effort: settings.effort ?? (settings.thinking === "off" ? "none" : null), summary: null },
+    temperature: settings.temperature ?? null,
+    text: {
+      format:
+        format?.type === "json_schema"
+          ? { type: format.type, ...format.json_schema }
+          : { ...(format ?? { type: "text" }) },
+    },
+    tool_choice: typeof choice === "object" ? { type: "function", name: choice.name } : (choice ?? "auto"),
+    tools: [...toolsOf(spec)],
+    top_p: settings.top_p ?? null,
+    truncation: "disabled" as const,
+  };
+}
+
+/** But for the one that a field of the response tells. */
+function labelsOf({ metadata = {} }: Run): Response["metadata"] {
+  const { previous_response_id: _told, ...labels } = metadata;
+  return labels;
+}
+
+function usageOf(usage: Usage): Response["usage"] {
+  return {
+    input_tokens: usage.inputTokens,
+    input_tokens_details: {
+      cached_tokens: usage.cachedInputTokens,
+      cache_write_tokens: usage.cacheWriteTokens,
+    },
+    output_tokens: usage.outputTokens,
+    output_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+    total_tokens: usage.inputTokens + usage.outputTokens,
+  };
+}
+
+function secondsOf(ms: number): number {
+  return Math.floor(ms / 1_000);
+}
