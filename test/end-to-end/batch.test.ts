@@ -99,6 +99,7 @@ test("a file goes in, is watched to its end, its results come out in its order; 
       id: results[7]?.id,
       custom_id: "n7",
       error: { code: "provider_unreachable", message: expect.stringMatching(/broken could not be reached/) },
+      cursor: expect.any(String),
     },
   ]);
   const retried = await ok(["batch", "retry", id, "--failed", "-m", "openai/gpt-5.2", "--json"]);

@@ -1,17 +1,19 @@
-/** Each line of the README that is a command is run as it stands, against simulated models where it needs a model. */
+/**
+ * Each line of the README that is a command is run as it stands, against simulated models where it needs a model. Those that
+ * call the API are in readme-http.test.ts.
+ */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseConfig, parseRunSpec } from "@baton/core";
-import { DOCUMENT_SERVER_PATH, DOCUMENTS_PATH } from "@baton/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CliRig, openCli } from "../support/cli.ts";
+import { linksOf, ROOT, readPage } from "../support/doc-page.ts";
 import { useRedis } from "../support/redis.ts";
+import { simulatedSearch } from "../support/search-config.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const readme = await readFile(join(root, "README.md"), "utf8");
-const lines = blocks("sh").flatMap((block) => block.split("\n"));
+const page = await readPage("README.md");
+const lines = page.blocksIn("sh").flatMap((block) => block.split("\n"));
 const commands = lines.filter((line) => line.startsWith("npx baton ")).map((line) => words(line).slice(2));
 
 const redis = useRedis();
@@ -24,19 +26,18 @@ afterAll(async () => cli[Symbol.asyncDispose]());
 test("it opens with the demo and the tests, and every npm script that it names is there", async () => {
   expect(lines.slice(0, 2).map((line) => line.replace(/\s*#.*/, ""))).toEqual(["npm run demo", "npm test"]);
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(
-    await readFile(join(root, "package.json"), "utf8"),
+    await readFile(join(ROOT, "package.json"), "utf8"),
   );
-  const named = [...readme.matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] ?? "");
+  const named = [...page.text.matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] ?? "");
   expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named));
 });
 
 test("its links lead to files that are there", () => {
-  const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1] ?? "");
-  expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+  expect(linksOf(page).filter((link) => !existsSync(join(ROOT, link)))).toEqual([]);
 });
 
 test("its JSON is a valid configuration or run spec", async () => {
-  const [config, pipeline, ...more] = blocks("json").map((block): unknown => JSON.parse(block));
+  const [config, pipeline, ...more] = page.blocksIn("json").map((block): unknown => JSON.parse(block));
   expect(more).toEqual([]);
   expect(Object.keys(parseConfig(config, "README.md").providers)).toEqual(["ollama"]);
   expect(parseRunSpec(pipeline).phases?.map((phase) => phase.name)).toEqual(["research", "write"]);
@@ -44,15 +45,15 @@ test("its JSON is a valid configuration or run spec", async () => {
 
 test("the run with both models and the search server works as it stands", async () => {
   const [args] = commands.filter((words) => words[0] === "run" && words.includes("tsion/brave-search-mcp"));
-  const result = await cli.run(args ?? [], { BATON_CONFIG: await simulatedSearch() });
+  const result = await cli.run(args ?? [], { BATON_CONFIG: await simulatedSearch(cli) });
   expect(result).toMatchObject({ code: 0, stderr: "" });
   expect(result.stdout).toMatch(/in the place of claude-sonnet-4-20250514/);
 });
 
 test("the pipeline works as it stands", async () => {
-  await writeFile(join(cli.folder, "pipeline.json"), blocks("json")[1] ?? "");
+  await writeFile(join(cli.folder, "pipeline.json"), page.blocksIn("json")[1] ?? "");
   const [args] = commands.filter((words) => words.includes("pipeline.json"));
-  const result = await cli.run(args ?? [], { BATON_CONFIG: await simulatedSearch() });
+  const result = await cli.run(args ?? [], { BATON_CONFIG: await simulatedSearch(cli) });
   expect(JSON.parse(result.stdout)).toMatchObject({
     status: "succeeded",
     phases: [{ name: "research" }, { name: "write" }],
@@ -119,9 +120,8 @@ test("its commands for a batch work on a file, with a worker", async () => {
 
 test("its workers start, and stop when they are told", async () => {
   const serving = commands.filter((words) => words[0] === "worker" || words[0] === "up");
-  const inText = [...readme.matchAll(/`npx baton (up)`/g)].map((match) => [match[1] ?? ""]);
-  expect(serving.length + inText.length).toBe(3);
-  for (const words of [...serving, ...inText]) {
+  expect(serving.map(([first]) => first)).toEqual(["up", "worker", "worker"]);
+  for (const words of serving) {
     const free = words[0] === "up" ? ["--port", "0"] : [];
     await using worker = await cli.start([...words, ...free, "--json"]);
     await worker.line(/^\{"ready":true/, 20_000);
@@ -130,27 +130,9 @@ test("its workers start, and stop when they are told", async () => {
   }
 });
 
-function blocks(language: string): readonly string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map(
-    (match) => match[1] ?? "",
-  );
-}
-
 /** A command line's words, quotes taken off. */
 function words(line: string): readonly string[] {
   return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
     (match) => match[1] ?? match[2] ?? match[3] ?? "",
   );
-}
-
-/** The configuration with the document server in the place of the search servers that need a key. */
-async function simulatedSearch(): Promise<string> {
-  const config: { mcpServers: Record<string, unknown> } = JSON.parse(
-    await readFile(join(cli.folder, "baton.config.json"), "utf8"),
-  );
-  const documents = { command: process.execPath, args: [DOCUMENT_SERVER_PATH, DOCUMENTS_PATH] };
-  config.mcpServers = { "tsion/brave-search-mcp": documents, "tsion/exa": documents };
-  const path = join(cli.folder, "search.json");
-  await writeFile(path, JSON.stringify(config));
-  return path;
 }

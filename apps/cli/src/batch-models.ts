@@ -11,8 +11,8 @@ import {
 } from "@baton/core";
 import { listWorkers } from "@baton/store";
 import { adaptersOf } from "@baton/worker-app/serve";
-import type { CommandContext } from "./command-context.ts";
-import { modelsNamedBy } from "./local-worker.ts";
+import type { LocalContext } from "./command-context.ts";
+import { modelsNamedBy } from "./served-models.ts";
 
 export interface ModelCheck {
   /** What is wrong with the models of a spec. */
@@ -21,7 +21,7 @@ export interface ModelCheck {
   readonly unserved: () => readonly ModelId[];
 }
 
-export async function checkModels(context: CommandContext): Promise<ModelCheck> {
+export async function checkModels(context: LocalContext): Promise<ModelCheck> {
   const patterns = (await listWorkers(context.store.connection)).flatMap((worker) => worker.patterns);
   const adapters = adaptersOf(context.config, context.environment);
   const known = new Map<ModelId, string | undefined>();

@@ -1,6 +1,6 @@
 /** What `baton batch submit` tells: bad lines and conflicts (a few to a person, all to `--json` and files), and the end. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { BatonError, type ModelId } from "@baton/core";
+import { BatonError } from "@baton/core";
 import type { BadLine, BatchCheck, BatchSubmission, LineConflict } from "@baton/producer";
 import type { BatchFlags } from "./batch-flags.ts";
 import type { BatchSource } from "./batch-source.ts";
@@ -57,11 +57,13 @@ export class BatchReport implements Disposable {
   }
 
   /** Whether there is something that may be submitted; tells why not. */
-  mayGoOn(checked: BatchCheck): boolean {
+  mayGoOn(checked: Pick<BatchCheck, "runs" | "bad" | "isCut">): boolean {
     if (checked.runs + checked.bad === 0) throw new BatonError("invalid_spec", "the batch file is empty");
     if (checked.bad === 0) return true;
-    const hidden = this.#flags.json === true ? 0 : Math.max(0, this.#bad - SHOWN_MAX);
-    if (hidden > 0) this.#say(`… and ${count(hidden)} more: --invalid FILE or --json tells of all`);
+    const hidden = this.#flags.json === true ? 0 : Math.max(0, checked.bad - SHOWN_MAX);
+    // An API tells of the first ones alone.
+    const told = checked.bad > this.#bad ? `the first ${count(this.#bad)}` : "all";
+    if (hidden > 0) this.#say(`… and ${count(hidden)} more: --invalid FILE or --json tells of ${told}`);
     if (this.#flags.skipInvalid === true && !checked.isCut && checked.runs > 0) return true;
     const { bad, runs } = checked;
     if (this.#flags.json === true) {
@@ -75,20 +77,25 @@ export class BatchReport implements Disposable {
     return false;
   }
 
-  checked(id: string, { runs, bad }: BatchCheck): void {
+  checked(id: string, { runs, bad }: Pick<BatchCheck, "runs" | "bad">): void {
     if (this.#flags.json === true) {
       this.#json({ id, runs, invalid: bad, created: 0, known: 0, conflicts: 0, complete: false });
     } else this.#terminal.out(`${count(runs)} runs can be submitted; the batch would be ${id}\n`);
   }
 
-  submitted(submission: BatchSubmission, { runs, bad }: BatchCheck, unserved: readonly ModelId[]): void {
+  submitted(
+    submission: BatchSubmission,
+    { runs, bad }: Pick<BatchCheck, "runs" | "bad">,
+    unserved: readonly string[],
+  ): void {
     const { id, created, known, conflicts, isWhole } = submission;
     if (this.#flags.json === true) {
       this.#json({ id, runs, invalid: bad, created, known, conflicts, complete: isWhole });
       return;
     }
     const hidden = Math.max(0, conflicts - SHOWN_MAX);
-    if (hidden > 0) this.#say(`… and ${count(hidden)} more: --json tells of all`);
+    const of = conflicts > this.#conflicts ? `the first ${count(this.#conflicts)}` : "all";
+    if (hidden > 0) this.#say(`… and ${count(hidden)} more: --json tells of ${of}`);
     const told = [
       `${count(created)} new runs`,
       ...(known > 0 ? [`${count(known)} that were there already`] : []),

@@ -1,7 +1,5 @@
 /** A batch as people read it: its counts, what it costs, how fast it goes, and what keeps it from going on. */
-import { matchesModelPattern } from "@baton/core";
 import type { BatchStatus } from "@baton/producer";
-import { listWorkers } from "@baton/store";
 import type { CommandContext } from "./command-context.ts";
 import { count, duration, type Terminal } from "./terminal.ts";
 
@@ -131,10 +129,10 @@ export async function batchNotes(context: CommandContext, status: BatchStatus): 
     );
   if (runs.failed > 0 && status.isOver)
     notes.push(`what failed: \`baton batch errors ${id}\`; again: \`baton batch retry ${id} --failed\``);
-  const workers = await listWorkers(context.store.connection);
-  const unserved = [...status.pools.keys()].filter(
-    (pool) => !workers.some(({ patterns }) => patterns.some((pattern) => matchesModelPattern(pattern, pool))),
-  );
+  // A batch that has nothing left to do asks for nobody.
+  const views = status.pools.size === 0 ? [] : await context.runs.pools();
+  const served = new Set(views.flatMap(({ pool, workers }) => (workers > 0 ? [pool] : [])));
+  const unserved = [...status.pools.keys()].filter((pool) => !served.has(pool));
   const [first] = unserved;
   if (first !== undefined) {
     const more = unserved.length > 1 ? ` and ${unserved.length - 1} more models` : "";

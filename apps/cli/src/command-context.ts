@@ -1,89 +1,94 @@
 /**
- * What commands share: the environment, the configuration, and Redis. Without `BATON_REDIS_URL` a command uses
- * the Redis of the data folder: it attaches to the one that runs, or starts it and stops it at its end.
+ * What commands share: the environment, the configuration, and the runs. These are on Redis, or behind an HTTP API that
+ * `--server` or `BATON_SERVER` names. Without either, and without `BATON_REDIS_URL`, a command uses the Redis of the data
+ * folder: it attaches to the one that runs, or starts it and stops it at its end.
  */
-import { type Config, toBatonError } from "@baton/core";
-import { startRedis } from "@baton/redis-embedded";
-import { describeUrl } from "@baton/store";
-import {
-  type Environment,
-  loadConfig,
-  openStore,
-  readEnvironment,
-  type Store,
-  systemIds,
-} from "@baton/worker-app";
-import { type DestinationStream, pino } from "pino";
-import { loggedError } from "./log-error.ts";
+import { BatonError, type Config, toBatonError } from "@baton/core";
+import type { RunService } from "@baton/producer";
+import type { RemoteProducer } from "@baton/producer/remote";
+import { type Environment, loadConfig, readEnvironment, systemIds } from "@baton/worker-app";
+import type { LocalStore } from "./local-store.ts";
 import { clean, openTerminal, type Terminal } from "./terminal.ts";
 
-export interface CommandContext extends AsyncDisposable {
+interface CommonContext extends AsyncDisposable {
   readonly environment: Environment;
   readonly config: Config;
   readonly terminal: Terminal;
-  readonly store: Store;
-  /** Where Redis answers, without a password. */
-  readonly redis: string;
-  /** Whether this process owns the Redis and will stop it. */
-  readonly ownsRedis: boolean;
+  readonly runs: RunService;
   /** A model's id, with a word when it is simulated. */
   readonly labelOf: (model: string) => string;
 }
 
-export async function openCommand(options: { readonly quiet?: boolean } = {}): Promise<CommandContext> {
+/** On Redis itself: what serves models, or an API, works on it alone. */
+export interface LocalContext extends CommonContext, LocalStore {
+  readonly at: "redis";
+}
+
+/** Behind an API: its workers serve the models. */
+export interface ServerContext extends CommonContext {
+  readonly at: "server";
+  readonly runs: RemoteProducer;
+}
+
+export type CommandContext = LocalContext | ServerContext;
+
+export interface OpenOptions {
+  readonly quiet?: boolean;
+}
+
+export async function openCommand(options: OpenOptions = {}): Promise<CommandContext> {
   const environment = readEnvironment(process.env);
-  const config = await loadConfig(environment.configPath, process.cwd());
-  const terminal = openTerminal();
+  return environment.server.url === undefined
+    ? openOnRedis(environment, options)
+    : openOnServer(environment, environment.server.url);
+}
+
+/** For commands that are refused where a server is named, as `program.ts` says. */
+export function openLocal(options: OpenOptions = {}): Promise<LocalContext> {
+  return openOnRedis(readEnvironment(process.env), options);
+}
+
+async function openOnRedis(environment: Environment, { quiet }: OpenOptions): Promise<LocalContext> {
+  // Loaded here alone: who works through an API needs nothing of it.
+  const { openLocalStore } = await import("./local-store.ts");
+  const { config, terminal, labelOf } = await openCommon(environment);
   const say = (line: string): void => {
-    if (options.quiet !== true && process.stderr.isTTY) terminal.err(`${line}\n`);
+    if (quiet !== true && process.stderr.isTTY) terminal.err(`${line}\n`);
   };
-  const redis = await startRedis({ dataDir: environment.dataDir, env: environment.variables, log: say });
-  let store: Store;
+  const local = await openLocalStore({ environment, config, say, onError: onceEach(terminal, "redis") });
+  return { at: "redis", environment, config, terminal, labelOf, ...local, runs: local.store.producer };
+}
+
+async function openOnServer(environment: Environment, server: string): Promise<ServerContext> {
+  const { RemoteProducer } = await import("@baton/producer/remote");
+  const { config, terminal, labelOf } = await openCommon(environment);
+  const { apiKey } = environment.server;
+  const onError = onceEach(terminal, "server");
   try {
-    store = await openStore({
-      url: redis.url,
-      shards: environment.shards,
-      config,
-      ids: systemIds,
-      onError: onceEach(terminal),
-    });
+    const runs = await RemoteProducer.connect({ server, apiKey, ids: systemIds, onError });
+    return {
+      ...{ at: "server", environment, config, terminal, labelOf, runs },
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   } catch (error) {
-    await redis.stop();
     throw toBatonError(error);
   }
-  for (const warning of store.fitness.warnings) say(`warning: ${warning}`);
-  return {
-    environment,
-    config,
-    terminal,
-    store,
-    redis: describeUrl(redis.url),
-    ownsRedis: redis.kind === "started" || redis.kind === "docker" || redis.kind === "adopted",
-    labelOf: (model) =>
-      config.providers[model.split("/")[0] ?? ""]?.simulated ? `${model} [simulated]` : model,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      await redis.stop();
-    },
-  };
 }
 
-/** The log of a worker in this process: to standard error, so that standard output carries results alone. */
-export function workerLog(
-  { logLevel }: Pick<Environment, "logLevel">,
-  level = logLevel,
-  destination: DestinationStream = pino.destination({ fd: 2, sync: true }),
-) {
-  const serializers = { err: loggedError, error: loggedError };
-  return pino({ level, base: { pid: process.pid }, serializers }, destination);
+async function openCommon(environment: Environment) {
+  const config = await loadConfig(environment.configPath, process.cwd());
+  const labelOf = (model: string): string =>
+    config.providers[model.split("/")[0] ?? ""]?.simulated ? `${model} [simulated]` : model;
+  return { config, terminal: openTerminal(), labelOf };
 }
 
-/** Connection errors come in bursts while Redis is away: each message is said once. */
-function onceEach(terminal: Terminal): (error: Error) => void {
+/** Errors come in bursts while Redis or the server is away: each is said once. */
+function onceEach(terminal: Terminal, who: "redis" | "server"): (error: Error) => void {
   const said = new Set<string>();
   return (error) => {
-    if (said.has(error.message) || said.size > 20) return;
-    said.add(error.message);
-    terminal.err(`redis: ${clean(error.message)}\n`);
+    const what = error instanceof BatonError ? error.code : error.message;
+    if (said.has(what) || said.size > 20) return;
+    said.add(what);
+    terminal.err(`${who}: ${clean(error.message)}\n`);
   };
 }

@@ -10,6 +10,9 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   "redis_unfit",
   "redis_full",
   "provider_unreachable",
+  "server_unreachable",
+  "server_protocol",
+  "shutting_down",
 ]);
 const RUN_FAILED: ReadonlySet<ErrorCode> = new Set([
   "internal",

@@ -47,3 +47,15 @@ export function number(value: string): number {
   if (value.trim() === "" || !Number.isFinite(read)) throw new InvalidArgumentError("use a number.");
   return read;
 }
+
+const SCOPES = ["read", "submit", "operate"] as const;
+type Scope = (typeof SCOPES)[number];
+
+/** Scopes of an API key, with commas between them. */
+export function scopes(value: string): readonly Scope[] {
+  return value.split(",").map((word) => {
+    const scope = SCOPES.find((one) => one === word.trim());
+    if (scope === undefined) throw new InvalidArgumentError(`use some of ${SCOPES.join(", ")}.`);
+    return scope;
+  });
+}

@@ -1,13 +1,14 @@
 /**
- * Follows a run to its end, serving its models here where nobody does. Ctrl-C lets go of the run without ending
- * it: what this process was doing is handed back, and `baton runs watch` goes on.
+ * Follows a run to its end. On Redis itself its models are served here where nobody else does; behind an API they are the
+ * server's to serve, and it is said when nobody does. Ctrl-C lets go of the run without ending it: what this process was
+ * doing is handed back, and `baton runs watch` goes on.
  */
 import { isTerminal, type RunId, type RunSpec } from "@baton/core";
 import type { WaitingRun } from "@baton/producer";
 import type { CommandContext } from "./command-context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { serveHere } from "./local-worker.ts";
 import { EventRenderer } from "./render-events.ts";
+import { modelsNamedBy, unservedOf } from "./served-models.ts";
 import { clean, duration } from "./terminal.ts";
 
 export interface FollowOptions {
@@ -24,22 +25,18 @@ export async function followRun(
   spec: RunSpec,
   options: FollowOptions,
 ): Promise<ExitCode> {
-  const { terminal, store } = context;
+  const { terminal, runs } = context;
   const letGo = new AbortController();
   const onSignal = (): void => letGo.abort();
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  const { run } = await store.producer.get(runId);
-  const worker = await serveHere(context, spec, run.model);
+  const worker = await servedHere(context, runId, spec);
   try {
+    await sayUnserved(context, runId, spec);
     const isShown = terminal.interactive && !options.json;
     if (isShown) await show(context, runId, options, letGo.signal);
-    const result = await store.producer.result(
-      runId,
-      letGo.signal,
-      isShown ? undefined : waitTeller(context),
-    );
-    if (letGo.signal.aborted && !isTerminal((await store.producer.get(runId)).run.status)) {
+    const result = await runs.result(runId, letGo.signal, isShown ? undefined : waitTeller(context));
+    if (letGo.signal.aborted && !isTerminal((await runs.get(runId)).run.status)) {
       terminal.err(`\nThe run goes on without you: baton runs watch ${runId}\n`);
       return EXIT.done;
     }
@@ -56,6 +53,30 @@ export async function followRun(
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
+}
+
+/** A worker of this process, if one is needed and this process may be one. */
+async function servedHere(context: CommandContext, runId: RunId, spec: RunSpec) {
+  if (context.at === "server") return undefined;
+  // Loaded here alone: it loads all that serves models.
+  const { serveHere } = await import("./local-worker.ts");
+  const { run } = await context.runs.get(runId);
+  return serveHere(context, spec, run.model);
+}
+
+/** Behind an API nobody here would work on the run: whoever waits for it should know when nobody there does either. */
+export async function sayUnserved(
+  { at, runs, terminal }: CommandContext,
+  runId: RunId,
+  spec: RunSpec,
+): Promise<void> {
+  if (at !== "server") return;
+  const { run } = await runs.get(runId);
+  if (isTerminal(run.status)) return;
+  const unserved = await unservedOf(runs, [run.model, ...modelsNamedBy(spec)]);
+  if (unserved.length === 0) return;
+  const models = unserved.map(clean).join(", ");
+  terminal.err(`baton: no live worker of the server serves ${models}: the run waits where it needs one\n`);
 }
 
 /** Where nothing is shown, a run that waits for a person would look as if it hung. Each wait is told once. */
@@ -75,14 +96,13 @@ async function show(
   options: FollowOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { terminal, store } = context;
+  const { terminal, runs } = context;
   const started = Date.now();
   terminal.out(terminal.style("dim", `run ${runId}\n`));
   const renderer = new EventRenderer(terminal, context.labelOf);
-  for await (const { event } of store.producer.watch(runId, { after: options.after }, signal))
-    renderer.render(event);
+  for await (const { event } of runs.watch(runId, { after: options.after }, signal)) renderer.render(event);
   if (signal.aborted) return;
-  const result = await store.producer.resultNow(runId);
+  const result = await runs.resultNow(runId);
   const { input_tokens, output_tokens } = result.usage;
   const line = `${result.status} in ${duration(Date.now() - started)} · ${result.models_used.join(" → ")} · ${input_tokens} tokens in, ${output_tokens} out`;
   terminal.out(terminal.style("dim", `\n${line}\n`));

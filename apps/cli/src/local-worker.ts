@@ -2,25 +2,19 @@
  * A worker in this process, for commands that should not need another terminal: it serves the models of a run
  * that no live worker serves.
  */
-import {
-  BatonError,
-  fallbackModels,
-  type ModelId,
-  modelsOf,
-  needsOf,
-  type RunSpec,
-  toBatonError,
-} from "@baton/core";
+import { BatonError, type ModelId, needsOf, type RunSpec, toBatonError } from "@baton/core";
 import { isServing, listWorkers } from "@baton/store";
 import { checkSelection } from "@baton/tools";
 import { adaptersOf, type RunningWorker, startWorker, toolSources } from "@baton/worker-app/serve";
-import { type CommandContext, workerLog } from "./command-context.ts";
+import type { LocalContext } from "./command-context.ts";
+import { modelsNamedBy } from "./served-models.ts";
+import { workerLog } from "./worker-log.ts";
 
 const CONCURRENCY = 10;
 
 /** Starts a worker for the models of `spec` that are served nowhere; undefined when all are. */
 export async function serveHere(
-  context: CommandContext,
+  context: LocalContext,
   spec: RunSpec,
   /** The model that the run is with now, which a retry may have chosen. */
   current?: ModelId,
@@ -41,7 +35,7 @@ export async function serveHere(
 }
 
 /** Throws the one line that helps when this process would have to run the spec and lacks a key or a server. */
-export async function demandRunnable(context: CommandContext, spec: RunSpec): Promise<void> {
+export async function demandRunnable(context: LocalContext, spec: RunSpec): Promise<void> {
   const unserved = await unservedModels(context, spec);
   const adapters = adaptersOf(context.config, context.environment);
   for (const model of unserved) adapters(model);
@@ -69,7 +63,7 @@ export async function demandRunnable(context: CommandContext, spec: RunSpec): Pr
 }
 
 /** Throws when no worker anywhere could be meant: a provider that neither this configuration nor a worker knows. */
-export async function demandKnown(context: CommandContext, spec: RunSpec): Promise<void> {
+export async function demandKnown(context: LocalContext, spec: RunSpec): Promise<void> {
   const adapters = adaptersOf(context.config, context.environment);
   for (const model of await unservedModels(context, spec)) {
     try {
@@ -82,20 +76,11 @@ export async function demandKnown(context: CommandContext, spec: RunSpec): Promi
 }
 
 async function unservedModels(
-  context: CommandContext,
+  context: LocalContext,
   spec: RunSpec,
   current?: ModelId,
 ): Promise<readonly ModelId[]> {
   const workers = await listWorkers(context.store.connection);
   const models = new Set<ModelId>([...modelsNamedBy(spec), ...(current === undefined ? [] : [current])]);
   return [...models].filter((model) => !workers.some((worker) => isServing(worker, model)));
-}
-
-/** Every model that a run of the spec may come to; one may be named twice. */
-export function modelsNamedBy(spec: RunSpec): readonly ModelId[] {
-  return [
-    ...modelsOf(spec).map((entry) => entry.model),
-    ...fallbackModels(spec.fallback),
-    ...(spec.phases ?? []).flatMap((phase) => fallbackModels(phase.fallback)),
-  ];
 }

@@ -2,7 +2,7 @@
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
-import { workerLog } from "./command-context.ts";
+import { workerLog } from "./worker-log.ts";
 
 const redis = useRedis();
 

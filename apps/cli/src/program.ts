@@ -3,13 +3,18 @@ import { Command } from "commander";
 import type { ExitCode } from "./exit-code.ts";
 import { amount, collect, natural, port, positive } from "./flag-values.ts";
 import { addBatches } from "./program-batches.ts";
+import { addKeys } from "./program-keys.ts";
 import { addPools, addRuns } from "./program-runs.ts";
+import { chooseServer } from "./program-server.ts";
 
 /** Builds the program; `report` is told the exit code of the command that ran. */
 export function buildProgram(version: string, report: (code: ExitCode) => void): Command {
-  const program = new Command("baton")
+  const program: Command = new Command("baton")
     .description("Runs LLM jobs that pass from model to model, durably.")
     .version(version)
+    .option("--server <url>", "work through this HTTP API instead of on Redis (BATON_SERVER, BATON_API_KEY)")
+    .hook("preAction", (_program, action) => chooseServer(program, action))
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(baton --help lists the commands)")
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "baton: ")) });
@@ -18,6 +23,12 @@ export function buildProgram(version: string, report: (code: ExitCode) => void):
   addRuns(program, report);
   addPools(program, report);
   addBatches(program, report);
+  addKeys(program, report);
+  program
+    .command("mcp")
+    .description("an MCP server on standard input and output: an assistant hands off work to Baton's runs")
+    .option("--read-only", "offer no tool that submits or changes runs")
+    .action(async (flags) => report(await (await import("./commands/mcp.ts")).mcp(flags)));
   program
     .command("doctor")
     .description("what commonly goes wrong: Redis, keys, MCP servers, workers; and what to do about it")
@@ -74,11 +85,16 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     "127.0.0.1",
   ] as const;
   const apiPort = ["--port <n>", "the API's port; 0 for a free one", port, 4800] as const;
+  const awaitKey = [
+    "--await-key",
+    "start at a public address before there is a key, and refuse every request until one is made",
+  ] as const;
   program
     .command("up")
     .description("everything in one process: Redis, the API, and workers for each provider that has its key")
     .option(...apiHost)
     .option(...apiPort)
+    .option(...awaitKey)
     .option(
       "-m, --model <pattern>",
       "serve these models alone: an id, or a prefix with * at its end",
@@ -97,6 +113,7 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     )
     .option(...apiHost)
     .option(...apiPort)
+    .option(...awaitKey)
     .option("--drain <seconds>", "how long answers may take to end after a signal", natural, 20)
     .option("--json", "print one JSON line when ready")
     .action(async (flags) => report(await (await import("./commands/api.ts")).api(flags)));

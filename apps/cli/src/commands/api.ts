@@ -1,8 +1,9 @@
 /** `baton api`: serves the HTTP API until a signal. */
 import { stopSignal } from "@baton/worker-app";
 import { type ApiFlags, startCommandApi } from "../api-flags.ts";
-import { openCommand } from "../command-context.ts";
+import { openLocal } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { keepMemoryFlat } from "../flat-memory.ts";
 
 export interface ApiCommandFlags extends ApiFlags {
   /** Seconds. */
@@ -11,17 +12,21 @@ export interface ApiCommandFlags extends ApiFlags {
 }
 
 export async function api(flags: ApiCommandFlags): Promise<ExitCode> {
-  await using context = await openCommand({ quiet: flags.json === true });
+  // Batches of any size come in and go out through it.
+  keepMemoryFlat();
+  await using context = await openLocal({ quiet: flags.json === true });
   const { terminal, redis } = context;
   const running = await startCommandApi(context, flags);
   try {
+    // Whoever reads that it is ready may stop it at once.
+    const stopping = stopSignal();
     const line = { ready: true, url: running.url, redis };
     terminal.out(
       flags.json === true
         ? `${JSON.stringify(line)}\n`
         : `The API is at ${running.url}, on ${redis}. Ctrl-C stops it.\n`,
     );
-    await stopSignal();
+    await stopping;
   } finally {
     await running.stop(flags.drain * 1_000);
   }

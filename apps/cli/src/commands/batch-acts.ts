@@ -25,13 +25,13 @@ export function retry(
 ): Promise<ExitCode> {
   const model = flags.model === undefined ? undefined : parseModel(flags.model);
   const { cancelled, attempts } = flags;
-  return act(id, "retried", flags, ({ store }, signal) =>
-    store.producer.retryBatch(id, { model, cancelled, attempts }, signal),
+  return act(id, "retried", flags, ({ runs }, signal) =>
+    runs.retryBatch(id, { model, cancelled, attempts }, signal),
   );
 }
 
 export function cancel(id: string, flags: JsonFlag): Promise<ExitCode> {
-  return act(id, "cancelled", flags, ({ store }, signal) => store.producer.cancelBatch(id, signal));
+  return act(id, "cancelled", flags, ({ runs }, signal) => runs.cancelBatch(id, signal));
 }
 
 async function act(

@@ -1,5 +1,6 @@
 /** `baton batch results | errors`: JSON lines, in the order of the file or in that of the ends. */
 import { BatonError, type TerminalStatus } from "@baton/core";
+import type { RunService } from "@baton/producer";
 import { openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { keepMemoryFlat } from "../flat-memory.ts";
@@ -18,16 +19,13 @@ export function results(
   flags: OrderFlags & { readonly status?: readonly string[] },
 ): Promise<ExitCode> {
   const statuses = flags.status?.map(parseStatus);
-  return print(flags, (producer, options, signal) =>
-    producer.batchResults(id, { ...options, statuses }, signal),
-  );
+  return print(flags, (runs, options, signal) => runs.batchResults(id, { ...options, statuses }, signal));
 }
 
 export function errors(id: string, flags: OrderFlags): Promise<ExitCode> {
-  return print(flags, (producer, options, signal) => producer.batchErrors(id, options, signal));
+  return print(flags, (runs, options, signal) => runs.batchErrors(id, options, signal));
 }
 
-type Producer = Awaited<ReturnType<typeof openCommand>>["store"]["producer"];
 interface Order {
   readonly order: "input" | "finished";
   readonly follow: boolean;
@@ -35,7 +33,7 @@ interface Order {
 
 async function print(
   { asFinished, follow }: OrderFlags,
-  linesOf: (producer: Producer, order: Order, signal: AbortSignal) => AsyncIterable<unknown>,
+  linesOf: (runs: RunService, order: Order, signal: AbortSignal) => AsyncIterable<unknown>,
 ): Promise<ExitCode> {
   if (follow === true && asFinished !== true) {
     throw new BatonError(
@@ -49,7 +47,7 @@ async function print(
   const output = openOutput();
   const signal = AbortSignal.any([interrupt.signal, output.closed]);
   const order = { order: asFinished === true ? "finished" : "input", follow: follow === true } as const;
-  for await (const line of linesOf(context.store.producer, order, signal)) {
+  for await (const line of linesOf(context.runs, order, signal)) {
     if (signal.aborted) break;
     await output.line(line);
   }

@@ -32,7 +32,7 @@ export async function watch(id: string, flags: WatchFlags): Promise<ExitCode> {
   const speed = new Speedometer();
   let last: BatchStatus | undefined;
   const everyMs = isDrawn ? EVERY_MS.drawn : EVERY_MS.told;
-  for await (const status of context.store.producer.watchBatch(id, signal, everyMs)) {
+  for await (const status of context.runs.watchBatch(id, signal, everyMs)) {
     speed.note(performance.now(), status);
     last = status;
     await show(status, speed);

@@ -4,6 +4,7 @@ import { type BatchStatus, wireBatch } from "@baton/producer";
 import { batchNotes, budgetText, costText, runsText } from "../batch-view.ts";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { listenForInterrupt } from "../interrupt.ts";
 import { count, table } from "../terminal.ts";
 
 interface JsonFlag {
@@ -12,9 +13,9 @@ interface JsonFlag {
 
 export async function list(flags: JsonFlag & { readonly limit: number }): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
-  const { terminal, store } = context;
+  const { terminal, runs } = context;
   const found: BatchStatus[] = [];
-  for await (const batch of store.producer.batches()) {
+  for await (const batch of runs.batches()) {
     if (found.length === flags.limit) break;
     if (flags.json === true) terminal.out(`${JSON.stringify(wireBatch(batch))}\n`);
     found.push(batch);
@@ -46,32 +47,17 @@ export async function budget(
   flags: JsonFlag & { readonly tokens?: number; readonly usd?: number },
 ): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
-  const { producer } = context.store;
   const { tokens, usd } = flags;
-  const isSet = tokens !== undefined || usd !== undefined;
-  if (isSet) {
-    const { budget: before } = await producer.batch(id);
-    await producer.setBatchBudget(id, {
-      ...before,
-      ...(tokens === undefined ? {} : { tokens }),
-      ...(usd === undefined ? {} : { usd }),
-    });
+  if (tokens !== undefined || usd !== undefined) {
+    using interrupt = listenForInterrupt();
+    const change = { budget: { tokens, usd } };
+    let resumed = 0;
+    for await (const { error } of context.runs.changeBatch(id, change, interrupt.signal)) {
+      if (error === undefined) resumed += 1;
+    }
+    if (resumed > 0) context.terminal.err(`${count(resumed)} runs that waited for it go on\n`);
   }
-  const { isSpent } = await producer.batch(id);
-  if (isSet && !isSpent) await goOn(context, id);
   return await show(context, id, flags);
-}
-
-/** Runs that stopped at the old budget go on; one that has used up a budget of its own will stop again. */
-async function goOn({ store, terminal }: CommandContext, batch: string): Promise<void> {
-  const { producer } = store;
-  let resumed = 0;
-  for await (const { error } of producer.each({ status: "waiting", reason: "budget", batch }, (id) =>
-    producer.resume(id),
-  )) {
-    if (error === undefined) resumed += 1;
-  }
-  if (resumed > 0) terminal.err(`${count(resumed)} runs that waited for it go on\n`);
 }
 
 async function show(context: CommandContext, id: string, flags: JsonFlag): Promise<ExitCode> {
@@ -104,14 +90,14 @@ async function show(context: CommandContext, id: string, flags: JsonFlag): Promi
 }
 
 /** A batch that has a budget and no run yet is there, too. */
-async function statusOf({ store }: CommandContext, id: string): Promise<BatchStatus> {
+async function statusOf({ runs }: CommandContext, id: string): Promise<BatchStatus> {
   try {
-    return await store.producer.batchStatus(id);
+    return await runs.batchStatus(id);
   } catch (error) {
     if (!(error instanceof BatonError) || error.code !== "not_found") throw error;
-    const batch = await store.producer.batch(id);
+    const batch = await runs.batch(id);
     if (batch.budget.tokens === undefined && batch.budget.usd === undefined) throw error;
-    const runs = { queued: 0, running: 0, waiting: 0, succeeded: 0, failed: 0, cancelled: 0 };
-    return { ...batch, runs, total: 0, pools: new Map(), isOver: false };
+    const none = { queued: 0, running: 0, waiting: 0, succeeded: 0, failed: 0, cancelled: 0 };
+    return { ...batch, runs: none, total: 0, pools: new Map(), isOver: false };
   }
 }

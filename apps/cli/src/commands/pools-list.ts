@@ -1,18 +1,6 @@
 /** `baton pools ls`: every pool with what waits in it, who serves it, and what bounds it; or the workers themselves. */
-import { type ModelId, modelIdSchema, splitModelId } from "@baton/core";
-import {
-  isServing,
-  type Ledger,
-  type LiveWorker,
-  listPools,
-  listWorkers,
-  liveConcurrencyOf,
-  type PoolSettings,
-  readAdmission,
-  readPoolLoad,
-  shardKeys,
-  timeAt,
-} from "@baton/store";
+import { type Headroom, type PoolHold, type PoolView, wireWorker, workerOfWire } from "@baton/producer";
+import type { LiveWorker, PoolSettings } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { clean, duration, table } from "../terminal.ts";
@@ -24,16 +12,14 @@ export interface ListFlags {
 
 export async function list(flags: ListFlags): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
-  const workers = await listWorkers(context.store.connection);
-  return flags.workers === true ? listAll(context, workers, flags) : await listThem(context, workers, flags);
+  const { runs } = context;
+  return flags.workers === true
+    ? listAll(context, await runs.workers(), flags)
+    : listThem(context, await runs.pools(), flags);
 }
 
-async function listThem(
-  context: CommandContext,
-  workers: readonly LiveWorker[],
-  flags: ListFlags,
-): Promise<ExitCode> {
-  const rows = await readRows(context, workers);
+function listThem(context: CommandContext, pools: readonly PoolView[], flags: ListFlags): ExitCode {
+  const rows = pools.map(rowOf);
   const { out, err } = context.terminal;
   if (flags.json === true) {
     for (const row of rows) out(`${JSON.stringify(row)}\n`);
@@ -63,72 +49,21 @@ async function listThem(
   return EXIT.done;
 }
 
-/** What is left of a provider's limits; null where there is none. */
-interface Headroom {
-  readonly requests: number | null;
-  readonly tokens: number | null;
-}
-
-async function readRows({ store, config }: CommandContext, workers: readonly LiveWorker[]) {
-  const { connection: redis, ledger, queues } = store;
-  const [known, admission, holds, settings, limits, now] = await Promise.all([
-    listPools(redis, ledger.shards),
-    readAdmission(redis, ledger.shards),
-    ledger.holds(),
-    ledger.poolSettings(),
-    ledger.limits(),
-    timeAt(redis, shardKeys(0).workers),
-  ]);
-  // What was set, or is served, may be of a pool that had no run yet.
-  const served = workers.flatMap((worker) => worker.pools.map((pool) => modelIdSchema.parse(pool)));
-  const all = new Set<ModelId>([
-    ...known,
-    ...admission.keys(),
-    ...holds.keys(),
-    ...settings.keys(),
-    ...served,
-  ]);
-  return Promise.all(
-    [...all].sort().map(async (pool) => {
-      const load = await readPoolLoad({ redis, queues }, pool, now);
-      const serving = workers.filter((worker) => isServing(worker, pool));
-      const { provider } = splitModelId(pool);
-      return {
-        pool,
-        backlog: load.waiting + load.prioritized + load.due + load.active,
-        admission: admission.get(pool) ?? 0,
-        delayed: load.delayed,
-        oldest_wait_ms: load.oldestWaitMs,
-        active: load.active,
-        workers: serving.length,
-        places: liveConcurrencyOf(pool, serving),
-        ended_last_minute: serving.reduce((sum, worker) => sum + (worker.endedByPool[pool] ?? 0), 0),
-        headroom: headroomOf(pool, config.providers[provider]?.account ?? provider, limits),
-        held: heldText(holds.get(pool)),
-        settings: settings.get(pool) ?? {},
-      };
-    }),
-  );
-}
-
-/** The smaller of what is left to the account and to the pool itself. */
-function headroomOf(pool: ModelId, account: string, limits: Awaited<ReturnType<Ledger["limits"]>>): Headroom {
-  const buckets = limits.filter(
-    ({ name }) => name === account || name === `${account}/${splitModelId(pool).model}`,
-  );
-  const least = (
-    of: (bucket: (typeof buckets)[number]) => readonly (number | undefined)[],
-  ): number | null => {
-    const left = buckets.flatMap(of).filter((number) => number !== undefined);
-    return left.length === 0 ? null : Math.min(...left);
-  };
+/** A pool in the form that the table and `--json` share. */
+function rowOf({ pool, oldestWaitMs, endedLastMinute, held, ...view }: PoolView) {
   return {
-    requests: least(({ requests }) => [requests.headroom]),
-    tokens: least(({ tokens, inputTokens, outputTokens }) => [
-      tokens.headroom,
-      inputTokens.headroom,
-      outputTokens.headroom,
-    ]),
+    pool,
+    backlog: view.backlog,
+    admission: view.admission,
+    delayed: view.delayed,
+    oldest_wait_ms: oldestWaitMs,
+    active: view.active,
+    workers: view.workers,
+    places: view.places,
+    ended_last_minute: endedLastMinute,
+    headroom: view.headroom,
+    held: heldText(held),
+    settings: view.settings,
   };
 }
 
@@ -143,7 +78,8 @@ function headroomText({ requests, tokens }: Headroom): string {
 function listAll({ terminal }: CommandContext, workers: readonly LiveWorker[], flags: ListFlags): ExitCode {
   const sorted = [...workers].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
   if (flags.json === true) {
-    for (const worker of sorted) terminal.out(`${JSON.stringify(worker)}\n`);
+    // There and back again its fields have one order, wherever it was read.
+    for (const worker of sorted) terminal.out(`${JSON.stringify(workerOfWire(wireWorker(worker)))}\n`);
     return EXIT.done;
   }
   if (sorted.length === 0) {
@@ -170,9 +106,9 @@ function listAll({ terminal }: CommandContext, workers: readonly LiveWorker[], f
 }
 
 /** What holds a pool, for people; undefined when nothing does. */
-export function heldText(ms: number | undefined): string | undefined {
-  if (ms === undefined) return undefined;
-  return ms === Number.POSITIVE_INFINITY ? "paused" : `rate limited for ${duration(ms)}`;
+function heldText(held: PoolHold | undefined): string | undefined {
+  if (held === undefined) return undefined;
+  return held.kind === "paused" ? "paused" : `rate limited for ${duration(held.ms)}`;
 }
 
 /** What was set live, for people; undefined when nothing was. */

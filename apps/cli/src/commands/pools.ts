@@ -1,6 +1,6 @@
 /** `baton pools …`: what steers pools: pausing and resuming them, and their live settings. */
 import { BatonError, type ModelId, matchesModelPattern } from "@baton/core";
-import { listPools } from "@baton/store";
+import type { RunService } from "@baton/producer";
 import { openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { parseModel } from "../typed-ids.ts";
@@ -24,17 +24,16 @@ export interface SetFlags extends JsonFlag {
 export async function set(model: string, { json, ...flags }: SetFlags): Promise<ExitCode> {
   const pool = parseModel(model);
   await using context = await openCommand({ quiet: json === true });
-  const { producer, connection, ledger } = context.store;
-  const known = await listPools(connection, ledger.shards);
-  if (!known.includes(pool)) context.terminal.err(`note: no run was ever sent to ${pool}\n`);
+  const { runs } = context;
+  if (!(await knownPools(runs)).includes(pool)) context.terminal.err(noteOf(pool));
   const numberOf = (flag: number | "none" | undefined) => (flag === "none" ? null : flag);
-  await producer.setPool(pool, {
+  await runs.setPool(pool, {
     concurrency: numberOf(flags.concurrency),
     maxActive: numberOf(flags.maxActive),
     rpm: numberOf(flags.rpm),
     tpm: numberOf(flags.tpm),
   });
-  const settings = (await ledger.poolSettings()).get(pool) ?? {};
+  const { settings } = await runs.pool(pool, { evenUnknown: true });
   const text = settingsText(settings) ?? "nothing is set: the configuration holds";
   context.terminal.out(json === true ? `${JSON.stringify({ pool, settings })}\n` : `${pool}  ${text}\n`);
   return EXIT.done;
@@ -56,8 +55,8 @@ async function onEach(
   const named = models.filter((model) => !model.endsWith("*")).map(parseModel);
   const patterns = models.filter((model) => model.endsWith("*"));
   await using context = await openCommand({ quiet: flags.json === true });
-  const { producer, connection, ledger } = context.store;
-  const known = [...(await listPools(connection, ledger.shards)), ...(await ledger.holds()).keys()];
+  const { runs } = context;
+  const known = await knownPools(runs);
   const matching = known.filter((pool) => patterns.some((pattern) => matchesModelPattern(pattern, pool)));
   if (named.length + matching.length === 0) {
     throw new BatonError(
@@ -66,9 +65,18 @@ async function onEach(
     );
   }
   for (const pool of new Set<ModelId>([...named, ...matching])) {
-    if (!known.includes(pool)) context.terminal.err(`note: no run was ever sent to ${pool}\n`);
-    await (did === "paused" ? producer.pausePool(pool) : producer.resumePool(pool));
+    if (!known.includes(pool)) context.terminal.err(noteOf(pool));
+    await (did === "paused" ? runs.pausePool(pool) : runs.resumePool(pool));
     context.terminal.out(flags.json === true ? `${JSON.stringify({ pool, did })}\n` : `${pool} ${did}\n`);
   }
   return EXIT.done;
+}
+
+async function knownPools(runs: RunService): Promise<readonly ModelId[]> {
+  return (await runs.pools()).map(({ pool }) => pool);
+}
+
+/** A name that was mistyped looks so. */
+function noteOf(pool: ModelId): string {
+  return `note: no run was ever sent to ${pool}, and no worker has opened it\n`;
 }

@@ -1,11 +1,10 @@
-/** `baton run`: submits a run and follows it; where no worker serves its models, this process does. */
+/** `baton run`: submits a run and follows it; where no worker on the same Redis serves its models, this process does. */
 import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
 import { BatonError, parseRunSpec, type RunId, type RunSpec } from "@baton/core";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { followRun } from "../follow-run.ts";
-import { demandKnown, demandRunnable } from "../local-worker.ts";
+import { followRun, sayUnserved } from "../follow-run.ts";
 
 export interface RunFlags {
   readonly model?: readonly string[];
@@ -30,14 +29,21 @@ export interface RunFlags {
 export async function run(input: string | undefined, flags: RunFlags): Promise<ExitCode> {
   const spec = parseRunSpec({ ...(await fileSpec(flags.spec)), ...flagSpec(input, flags) });
   await using context = await openCommand({ quiet: flags.json === true });
-  await (flags.detach === true ? demandKnown : demandRunnable)(context, spec);
-  const { runId } = await context.store.producer.submit(spec, {
+  if (context.at === "redis") {
+    // Loaded here alone: it can serve models, and that loads much.
+    const { demandKnown, demandRunnable } = await import("../local-worker.ts");
+    await (flags.detach === true ? demandKnown : demandRunnable)(context, spec);
+  }
+  const { runId } = await context.runs.submit(spec, {
     idempotencyKey: flags.idempotencyKey,
     batch: batchOf(flags),
     // By OpenTelemetry's name for a context that is handed to a command.
     trace: context.environment.variables.TRACEPARENT,
   });
-  if (flags.detach === true) return detached(context, runId, flags);
+  if (flags.detach === true) {
+    await sayUnserved(context, runId, spec);
+    return detached(context, runId, flags);
+  }
   return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
 }
 

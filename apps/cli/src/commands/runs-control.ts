@@ -3,8 +3,8 @@
  * or all that match a filter are meant.
  */
 import { BatonError, type Budget, RUN_STATUSES, type RunId, type RunStatus, WAIT_REASONS } from "@baton/core";
-import { type Done, doOne, type RunFilter } from "@baton/producer";
-import { type CommandContext, openCommand } from "../command-context.ts";
+import { type Done, doOne, eachRun, type RunFilter, type RunService } from "@baton/producer";
+import { openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { clean } from "../terminal.ts";
 import { parseModel, parseRunId } from "../typed-ids.ts";
@@ -42,39 +42,35 @@ export function retry(ids: readonly string[], flags: RetryFlags): Promise<ExitCo
     attempts: flags.attempts,
     budget: budgetOf(flags),
   };
-  return onEach(ids, "retried", flags, "failed", (context, id) => context.store.producer.retry(id, options));
+  return onEach(ids, "retried", flags, "failed", (runs, id) => runs.retry(id, options));
 }
 
 export function cancel(ids: readonly string[], flags: FilterFlags): Promise<ExitCode> {
-  return onEach(ids, "cancelled", flags, undefined, (context, id) => context.store.producer.cancel(id));
+  return onEach(ids, "cancelled", flags, undefined, (runs, id) => runs.cancel(id));
 }
 
 export function pause(ids: readonly string[], flags: FilterFlags): Promise<ExitCode> {
-  return onEach(ids, "paused", flags, undefined, (context, id) => context.store.producer.pause(id));
+  return onEach(ids, "paused", flags, undefined, (runs, id) => runs.pause(id));
 }
 
 export function resume(ids: readonly string[], flags: FilterFlags & BudgetFlags): Promise<ExitCode> {
   const budget = budgetOf(flags);
-  return onEach(ids, "resumed", flags, "waiting", (context, id) =>
-    context.store.producer.resume(id, { budget }),
-  );
+  return onEach(ids, "resumed", flags, "waiting", (runs, id) => runs.resume(id, { budget }));
 }
 
 export function approve(
   ids: readonly string[],
   flags: FilterFlags & { readonly call?: readonly string[] },
 ): Promise<ExitCode> {
-  return onEach(ids, "approved", flags, "approval", (context, id) =>
-    context.store.producer.approve(id, { calls: flags.call }),
-  );
+  return onEach(ids, "approved", flags, "approval", (runs, id) => runs.approve(id, { calls: flags.call }));
 }
 
 export function reject(
   ids: readonly string[],
   flags: FilterFlags & { readonly call?: readonly string[]; readonly why?: string },
 ): Promise<ExitCode> {
-  return onEach(ids, "rejected", flags, "approval", (context, id) =>
-    context.store.producer.reject(id, { calls: flags.call, reason: flags.why }),
+  return onEach(ids, "rejected", flags, "approval", (runs, id) =>
+    runs.reject(id, { calls: flags.call, reason: flags.why }),
   );
 }
 
@@ -93,7 +89,7 @@ export async function fork(
   await using context = await openCommand({ quiet: flags.json === true });
   const { at, input, idempotencyKey } = flags;
   const options = { at, model, input, idempotencyKey, budget: budgetOf(flags) };
-  const forked = await context.store.producer.fork(runId, options);
+  const forked = await context.runs.fork(runId, options);
   const line = flags.json === true ? JSON.stringify({ id: forked.runId, of: runId }) : forked.runId;
   context.terminal.out(`${line}\n`);
   return EXIT.done;
@@ -105,7 +101,7 @@ async function onEach(
   did: string,
   flags: FilterFlags,
   otherwise: RunStatus | "approval" | undefined,
-  act: (context: CommandContext, id: RunId) => Promise<void>,
+  act: (runs: RunService, id: RunId) => Promise<void>,
 ): Promise<ExitCode> {
   const runIds = ids.map(parseRunId);
   const { failed, status, batch, pool, error: code, reason } = flags;
@@ -128,14 +124,14 @@ async function onEach(
   if (filter === undefined) {
     const [only] = runIds;
     if (runIds.length === 1 && only !== undefined) {
-      await act(context, only);
+      await act(context.runs, only);
       tell({ id: only });
       return EXIT.done;
     }
     // One that cannot be done keeps no other from its turn.
     let code: ExitCode = EXIT.done;
     for (const id of runIds) {
-      const one = await doOne(id, (id) => act(context, id));
+      const one = await doOne(id, (id) => act(context.runs, id));
       tell(one);
       if (one.error !== undefined) code = EXIT.runFailed;
     }
@@ -143,7 +139,7 @@ async function onEach(
   }
   let refused = 0;
   let done = 0;
-  for await (const one of context.store.producer.each(filter, (id) => act(context, id))) {
+  for await (const one of eachRun(context.runs, filter, (id) => act(context.runs, id))) {
     tell(one);
     if (one.error === undefined) done += 1;
     else refused += 1;

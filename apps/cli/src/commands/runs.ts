@@ -1,11 +1,18 @@
 /** `baton runs …`, what looks at runs: list, show, watch. */
-import { BatonError, RUN_STATUSES, type Run, type RunStatus, type ToolCallPart, textOf } from "@baton/core";
-import { isServing, listWorkers, newestFirst } from "@baton/store";
+import {
+  BatonError,
+  RUN_STATUSES,
+  type Run,
+  type RunStatus,
+  runSchema,
+  type ToolCallPart,
+  textOf,
+} from "@baton/core";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { followRun } from "../follow-run.ts";
 import { clean, duration, shorten, table } from "../terminal.ts";
 import { parseRunId } from "../typed-ids.ts";
-import { heldText } from "./pools-list.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -14,17 +21,18 @@ interface JsonFlag {
 export async function list(
   flags: JsonFlag & { readonly status?: string; readonly batch?: string; readonly limit: number },
 ): Promise<ExitCode> {
-  const wanted = RUN_STATUSES.filter((status) => flags.status === undefined || status === flags.status);
-  if (wanted.length === 0) {
+  const status = RUN_STATUSES.find((one) => one === flags.status);
+  if (flags.status !== undefined && status === undefined) {
     throw new BatonError(
       "invalid_spec",
       `there is no status ${flags.status}: use ${RUN_STATUSES.join(", ")}`,
     );
   }
   await using context = await openCommand({ quiet: flags.json === true });
-  const runs = await newestRuns(context, wanted, flags);
+  const runs = await newestRuns(context, { ...flags, status });
   if (flags.json === true) {
-    for (const run of runs) context.terminal.out(`${JSON.stringify(run)}\n`);
+    // By its schema its fields have one order, wherever it was read.
+    for (const run of runs) context.terminal.out(`${JSON.stringify(runSchema.parse(run))}\n`);
     return EXIT.done;
   }
   if (runs.length === 0) context.terminal.err("no runs\n");
@@ -42,9 +50,9 @@ export async function list(
 export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
   const runId = parseRunId(id);
   await using context = await openCommand({ quiet: flags.json === true });
-  const { run } = await context.store.producer.get(runId);
-  const result = await context.store.producer.resultNow(runId);
-  const notice = await noticeOf(context, run);
+  const { run } = await context.runs.get(runId);
+  const result = await context.runs.resultNow(runId);
+  const notice = await context.runs.notice(run);
   if (flags.json === true) {
     context.terminal.out(`${JSON.stringify({ ...result, ...(notice === undefined ? {} : { notice }) })}\n`);
     return EXIT.done;
@@ -71,7 +79,7 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
       ]),
     ]),
   );
-  for (const item of await context.store.producer.conversation(runId)) {
+  for (const item of await context.runs.conversation(runId)) {
     // The number in front is the item's place: where a fork can be made.
     const place = context.terminal.style("dim", `[${item.seq}] `);
     for (const part of item.parts) {
@@ -90,9 +98,7 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
 export async function watch(id: string, flags: JsonFlag): Promise<ExitCode> {
   const runId = parseRunId(id);
   await using context = await openCommand({ quiet: flags.json === true });
-  const { spec } = await context.store.producer.get(runId);
-  // Loaded here: it can serve models, and that loads much.
-  const { followRun } = await import("../follow-run.ts");
+  const { spec } = await context.runs.get(runId);
   return await followRun(context, runId, spec, { json: flags.json === true });
 }
 
@@ -100,52 +106,17 @@ function argumentsOf(call: ToolCallPart): string {
   return call.arguments.kind === "object" ? JSON.stringify(call.arguments.value) : call.arguments.raw;
 }
 
+/** A page may be short and there may still be more: pages are read until there are enough. */
 async function newestRuns(
-  context: CommandContext,
-  statuses: readonly RunStatus[],
-  { limit, batch }: { readonly limit: number; readonly batch?: string | undefined },
+  { runs: service }: CommandContext,
+  { status, limit, batch }: { readonly status?: RunStatus; readonly limit: number; readonly batch?: string },
 ): Promise<readonly Run[]> {
-  const { ledger } = context.store;
-  const ids = await Promise.all(statuses.map((status) => ledger.list(status, { limit, batch })));
-  const newest = ids.flat().sort(newestFirst).slice(0, limit);
-  const found = await Promise.all(newest.map((id) => ledger.read(id)));
-  return found.flatMap((one) => (one === undefined ? [] : [one.run]));
-}
-
-/** Why a run does not move, when that can be told, and what helps. */
-async function noticeOf(context: CommandContext, run: Run): Promise<string | undefined> {
-  if (run.status === "waiting") return waitNotice(run);
-  if (run.status !== "queued" && run.status !== "running") return undefined;
-  const { connection, ledger } = context.store;
-  const [workers, holds] = await Promise.all([listWorkers(connection), ledger.holds()]);
-  const held = heldText(holds.get(run.model));
-  const heldNotice = held === undefined ? undefined : `the pool ${run.model} is ${held}`;
-  if (!workers.some((worker) => isServing(worker, run.model))) {
-    const notices = [
-      `no live worker serves ${run.model}: start one with \`baton worker -m ${run.model}\``,
-      heldNotice,
-    ];
-    return notices.filter((notice) => notice !== undefined).join("; ");
-  }
-  if (run.status === "running") return undefined;
-  if (run.missing !== undefined)
-    return `no worker of ${run.model} has what it needs: ${run.missing.join(", ")}`;
-  if (heldNotice !== undefined) return heldNotice;
-  if (run.notBefore === undefined) return undefined;
-  const failure =
-    run.lastFailure === undefined ? "" : `, after ${run.failures} failed calls: ${run.lastFailure.message}`;
-  return `not before ${new Date(run.notBefore).toISOString()}${failure}`;
-}
-
-function waitNotice(run: Extract<Run, { status: "waiting" }>): string {
-  switch (run.reason) {
-    case "approval":
-      return `waits for ${run.detail ?? "a person's word"}: \`baton runs approve ${run.id}\`, or reject`;
-    case "budget":
-      return run.detail ?? "its budget is spent";
-    case "client_tools":
-      return "waits for results of its caller's own tools";
-    case "paused":
-      return `paused: \`baton runs resume ${run.id}\``;
-  }
+  const runs: Run[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await service.page({ status, batch, limit: limit - runs.length, cursor });
+    runs.push(...page.runs);
+    cursor = page.cursor;
+  } while (cursor !== undefined && runs.length < limit);
+  return runs;
 }

@@ -1,10 +1,12 @@
 /** `baton worker` and `baton up`: serve model pools until a signal. */
 
+import type { RunningApi } from "@baton/api";
 import { BatonError } from "@baton/core";
 import { availableProviders, serve } from "@baton/worker-app/serve";
 import { type ApiFlags, startCommandApi } from "../api-flags.ts";
-import { type CommandContext, openCommand, workerLog } from "../command-context.ts";
+import { type LocalContext, openLocal } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { workerLog } from "../worker-log.ts";
 
 export interface WorkerFlags {
   readonly model?: readonly string[];
@@ -18,29 +20,23 @@ export interface WorkerFlags {
 
 /** Serves the given models. */
 export async function worker(flags: WorkerFlags): Promise<ExitCode> {
-  await using context = await openCommand({ quiet: flags.json === true });
-  return await serveModels(context, flags, undefined);
+  await using context = await openLocal({ quiet: flags.json === true });
+  return await serveModels(context, flags);
 }
 
 /** Everything in one process: the API, and workers for the given models, or those of every provider that has its key. */
 export async function up(flags: WorkerFlags & ApiFlags): Promise<ExitCode> {
-  await using context = await openCommand({ quiet: flags.json === true });
+  await using context = await openLocal({ quiet: flags.json === true });
   const api = await startCommandApi(context, flags);
   try {
-    return await serveModels(context, flags, api.url);
+    return await serveModels(context, flags, api);
   } finally {
-    // By now the runs that callers wait for are done, or handed back.
-    await api.stop(API_DRAIN_MS);
+    // It has stopped already, but for a worker that could not start.
+    await api.stop(0);
   }
 }
 
-const API_DRAIN_MS = 5_000;
-
-async function serveModels(
-  context: CommandContext,
-  flags: WorkerFlags,
-  api: string | undefined,
-): Promise<ExitCode> {
+async function serveModels(context: LocalContext, flags: WorkerFlags, api?: RunningApi): Promise<ExitCode> {
   const { environment, config, store, terminal } = context;
   const patterns = flags.model ?? availableProviders(config, environment).map((name) => `${name}/*`);
   if (patterns.length === 0) {
@@ -60,9 +56,10 @@ async function serveModels(
     log: workerLog(environment),
     drainMs: flags.drain * 1_000,
     metrics: port === undefined ? undefined : { host, port },
+    onStopping: async (hurry) => api?.stop(flags.drain * 1_000, hurry),
     onReady: (_worker, urls) => {
       if (flags.json === true) {
-        const url = api === undefined ? {} : { url: api };
+        const url = api === undefined ? {} : { url: api.url };
         const line = { ready: true, ...url, redis: context.redis, pools: patterns, ...urls };
         terminal.out(`${JSON.stringify(line)}\n`);
         return;
@@ -70,7 +67,7 @@ async function serveModels(
       terminal.out(
         `Serving ${patterns.map(context.labelOf).join(", ")} on ${context.redis}. Ctrl-C drains and stops.\n`,
       );
-      if (api !== undefined) terminal.out(`The API is at ${api}\n`);
+      if (api !== undefined) terminal.out(`The API is at ${api.url}\n`);
       if (urls.metrics !== undefined) terminal.out(`Metrics at ${urls.metrics}/metrics\n`);
     },
   });

@@ -3,9 +3,10 @@
  * as soon as those before it are told. It changes nothing and starts no Redis; MCP servers are started and ended.
  */
 import { toBatonError } from "@baton/core";
-import { describeUrl, openFailFastConnection } from "@baton/store";
-import { VERSION } from "@baton/worker-app";
+import { type Cipher, cipherOf, describeUrl, openFailFastConnection, readStoreKeys } from "@baton/store";
+import { systemIds, VERSION } from "@baton/worker-app";
 import { attempt, type Check, type Finding, fail, type Group, ok, warn, within } from "./check.ts";
+import { encryptionFinding } from "./encryption-findings.ts";
 import { findRedis, firstAnswer, type RedisPlace } from "./find-redis.ts";
 import { gatherMachine, type Machine, machineFindings } from "./machine.ts";
 import { gatherPools, type PoolFacts } from "./pool-facts.ts";
@@ -54,20 +55,22 @@ export async function examine({ variables, folder, online, onGroup }: ExamineOpt
 
   const subject = await openSubject(machine, scrub);
   const { connection } = subject;
+  const cipher = cipherOf({ keys: environment.encryptionKeys, random: systemIds.random });
   try {
     tell("redis", [
       ...subject.findings,
       ...(connection === undefined
         ? []
-        : await attempt({ name: "server", limitMs: GATHER_MS_MAX, scrub }, async () =>
-            redisFindings(await gatherRedis(connection)),
-          )),
+        : await attempt({ name: "server", limitMs: GATHER_MS_MAX, scrub }, async () => [
+            ...redisFindings(await gatherRedis(connection)),
+            encryptionFinding(await readStoreKeys(connection), cipher),
+          ])),
     ]);
     // Servers are slow to start: they do so from here on, behind the latency of Redis and beside all other questions.
     const tools = attempt({ name: "servers", limitMs: TOOLS_MS_MAX, scrub }, async (signal) =>
       toolFindings(await gatherTools({ config, environment, scrub }, signal)),
     );
-    const pools = await lookAtPools(connection, scrub);
+    const pools = await lookAtPools(connection, cipher, scrub);
     tell(
       "providers",
       await attempt({ name: "providers", limitMs: GATHER_MS_MAX, scrub }, async () =>
@@ -149,14 +152,18 @@ interface Pools {
   readonly reconciler: readonly Finding[];
 }
 
-async function lookAtPools(connection: Connection | undefined, scrub: Scrub): Promise<Pools> {
+async function lookAtPools(
+  connection: Connection | undefined,
+  cipher: Cipher | undefined,
+  scrub: Scrub,
+): Promise<Pools> {
   if (connection === undefined) {
     const unknown = warn("workers", "not known: no Redis could be asked", "see Redis above");
     return { facts: undefined, workers: [unknown], reconciler: [] };
   }
   let facts: PoolFacts | undefined;
   const workers = await attempt({ name: "store", limitMs: GATHER_MS_MAX, scrub }, async () => {
-    facts = await gatherPools(connection);
+    facts = await gatherPools(connection, cipher);
     return poolFindings(facts, VERSION);
   });
   if (facts === undefined) return { facts, workers, reconciler: [] };

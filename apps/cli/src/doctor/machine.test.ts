@@ -42,6 +42,17 @@ test("an environment and a configuration that are invalid are lines, and the res
   expect(machine.config.limits.maxTurns).toBe(50);
 });
 
+test("any variable that stops a start is a line of its own, and is not quoted where it may be a secret", async () => {
+  await using folder = await tempFolder();
+  for (const name of ["BATON_SHARDS", "BATON_METRICS_PORT", "BATON_ENCRYPTION_KEYS"]) {
+    const { facts } = await gatherMachine({ [name]: "canary-of-a-variable" }, folder.path);
+    const failed = machineFindings(facts).filter(({ status }) => status === "fail");
+    expect(failed.map((finding) => finding.name)).toEqual(["environment"]);
+    expect(failed[0]?.found).toContain(name);
+    if (name === "BATON_ENCRYPTION_KEYS") expect(failed[0]?.found).not.toContain("canary");
+  }
+});
+
 test("a data folder that does not exist is not made", async () => {
   await using folder = await tempFolder();
   const path = join(folder.path, "deep", "er");

@@ -101,13 +101,20 @@ function folderFinding({ path, state, freeBytes }: DataFolder): Finding {
   );
 }
 
+/** What can be wrong with the variables, left out so that the rest can be examined. */
+const UNCHECKED = {
+  BATON_LOG: undefined,
+  BATON_SHARDS: undefined,
+  BATON_METRICS_PORT: undefined,
+  BATON_ENCRYPTION_KEYS: undefined,
+};
+
 function usableEnvironment(variables: Readonly<Record<string, string | undefined>>) {
   try {
     return { environment: readEnvironment(variables), problem: undefined };
   } catch (error) {
     if (!(error instanceof BatonError)) throw error;
-    // The level of the log is all that can be wrong, and nothing here needs it.
-    const environment = readEnvironment({ ...variables, BATON_LOG: undefined });
+    const environment = readEnvironment({ ...variables, ...UNCHECKED });
     return { environment, problem: error.message };
   }
 }

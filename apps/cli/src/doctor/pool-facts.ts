@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { BatonError, type ModelId, type Run, type RunId, runIdSchema } from "@baton/core";
 import {
+  type Cipher,
   createLedger,
   type Health,
   type Ledger,
@@ -49,9 +50,9 @@ export const PASS_AGE_MS_MAX = 10_000;
 const LOOKS_MAX = 16;
 const LOOK_EVERY_MS = 250;
 
-export async function gatherPools(redis: Connection): Promise<PoolFacts> {
+export async function gatherPools(redis: Connection, cipher: Cipher | undefined): Promise<PoolFacts> {
   const shards = await readShards(redis);
-  const ledger = createLedger(redis, { retentionMs: 0, shards });
+  const ledger = createLedger(redis, { retentionMs: 0, shards, cipher });
   const [[seconds = 0], workers, backlog, holds, queued, running, waiting, members, waits] =
     await Promise.all([
       redis.time(),
@@ -122,6 +123,8 @@ async function readRuns(ledger: Ledger, ids: readonly RunId[]) {
         const found = await ledger.read(id);
         if (found !== undefined) runs.push(found.run);
       } catch (error) {
+        // Of keys that are missing here another line tells.
+        if (error instanceof BatonError && error.code === "encryption_key_missing") return;
         // What Redis itself refuses to do is no fault of the record.
         if (!isFaultOfRecord(error)) throw error;
         corrupt.push(id);
