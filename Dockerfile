@@ -1,4 +1,4 @@
-# One image for every role: `baton worker …`, and the rest of the command line. Nothing is compiled: Node runs the
+# One image for every role: `baton worker …`, `baton api …`, and the rest of the command line. Nothing is compiled: Node runs the
 # TypeScript sources as they are. Builds with BuildKit and with the classic builder.
 #
 #   docker build -t baton .
@@ -36,7 +36,8 @@ RUN apt-get update \
 WORKDIR /app
 COPY --from=dependencies /app ./
 COPY . .
-RUN ln -s /app/apps/cli/bin/baton.cjs /usr/local/bin/baton && mkdir config
+# A volume at /data takes its owner from here.
+RUN ln -s /app/apps/cli/bin/baton.cjs /usr/local/bin/baton && mkdir config && install -d -o 1000 -g 1000 /data
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Baton" \
@@ -44,12 +45,14 @@ LABEL org.opencontainers.image.title="Baton" \
   org.opencontainers.image.licenses="MIT" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}"
-# Nothing is written but below /tmp (by npx, for MCP servers), so the root may be read-only. Redis is elsewhere.
+# Nothing is written but below /tmp (by npx, for MCP servers) and in the data folder (files of batches that come in by the API),
+# so the root may be read-only. Redis is elsewhere.
 ENV NODE_ENV=production HOME=/tmp BATON_DATA_DIR=/tmp/baton BATON_METRICS_PORT=9464
 # Baton reads its configuration from the working folder; below /app, a baton.config.ts finds @baton/core.
 WORKDIR /app/config
 USER 1000:1000
 STOPSIGNAL SIGTERM
+# Of a worker. An API answers at its own port: `--health-cmd 'node /app/apps/worker/bin/health.mjs 4800'`.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "/app/apps/worker/bin/health.mjs"]
 ENTRYPOINT ["tini", "--", "baton"]

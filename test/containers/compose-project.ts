@@ -20,6 +20,8 @@ export interface Container {
   readonly state: string;
   readonly health: string | undefined;
   readonly exitCode: number;
+  /** How often it was started again by itself. */
+  readonly restarts: number;
 }
 
 export interface ComposeProject extends AsyncDisposable {
@@ -57,8 +59,9 @@ export async function openProject(config: string): Promise<ComposeProject> {
     BATON_IMAGE: batonImage(),
     REDIS_IMAGE: redisImage(),
     BATON_CONFIG_DIR: configFolder,
-    // A free one.
+    // Free ones.
     BATON_REDIS_PORT: "0",
+    BATON_API_PORT: "0",
     BATON_DRAIN: String(drainSeconds),
     BATON_STOP_GRACE: `${graceSeconds}s`,
     BATON_CONCURRENCY: "4",
@@ -85,13 +88,11 @@ export async function openProject(config: string): Promise<ComposeProject> {
 }
 
 function overrideOf(): object {
-  const worker = {
-    extra_hosts: [`${EXTRA_HOST.host}:${EXTRA_HOST.ipAddress}`],
-    labels: labels(),
-    // The image's own check, asked more often, so that nobody waits for the next one.
-    healthcheck: { interval: "1s" },
-  };
-  return { services: { redis: { labels: labels() }, "worker-openai": worker, "worker-anthropic": worker } };
+  // Their own check, asked more often, so that nobody waits for the next one.
+  const api = { labels: labels(), healthcheck: { interval: "1s" } };
+  const worker = { ...api, extra_hosts: [`${EXTRA_HOST.host}:${EXTRA_HOST.ipAddress}`] };
+  const redis = { labels: labels() };
+  return { services: { redis, api, "worker-openai": worker, "worker-anthropic": worker } };
 }
 
 async function containersOf(project: string): Promise<readonly Container[]> {
@@ -101,10 +102,13 @@ async function containersOf(project: string): Promise<readonly Container[]> {
     .filter(Boolean);
   if (ids.length === 0) return [];
   const format =
-    '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}} {{.State.ExitCode}}';
+    '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}} {{.State.ExitCode}} {{.RestartCount}}';
   const lines = await command("docker", ["inspect", "--format", format, ...ids]);
   return lines.split("\n").map((line) => {
-    const [id = "", service = "", state = "", health = "", exitCode = ""] = line.split(" ");
-    return { id, service, state, health: health === "" ? undefined : health, exitCode: Number(exitCode) };
+    const [id = "", service = "", state = "", health = "", exitCode, restarts] = line.split(" ");
+    return {
+      ...{ id, service, state, health: health === "" ? undefined : health },
+      ...{ exitCode: Number(exitCode), restarts: Number(restarts) },
+    };
   });
 }

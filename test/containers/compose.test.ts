@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { until } from "../support/until.ts";
 import { command } from "./command.ts";
 import { type ComposeProject, type Container, openProject } from "./compose-project.ts";
+import { callApi, crash } from "./http-api.ts";
 import { ended, purchasesOf, readRuns, statusesOf, submitResearch } from "./research-runs.ts";
 import { openSimulatedHost, type SimulatedHost } from "./simulated-host.ts";
 
@@ -15,6 +16,8 @@ const PACE = { firstTokenMs: 250, tokensPerSecond: 500 };
 
 let host: SimulatedHost;
 let project: ComposeProject;
+/** Of the API. */
+let key = "";
 beforeAll(async () => {
   const stack = new AsyncDisposableStack();
   host = stack.use(await openSimulatedHost(PACE));
@@ -65,6 +68,7 @@ describe("docker-compose.yml", () => {
   test("comes up healthy with three workers of one provider, and runs pass through both pools", async () => {
     await project.compose("up", "--detach", "--no-build", "--scale", "worker-anthropic=3");
     expect(servicesOf(await allHealthy())).toEqual([
+      "api",
       "redis",
       "worker-anthropic",
       "worker-anthropic",
@@ -75,6 +79,64 @@ describe("docker-compose.yml", () => {
     const ids = await submitResearch(connection.producer, RUNS, "compose");
     expect(statusesOf(await ended(connection.producer, ids, 90_000))).toEqual({ succeeded: RUNS });
     expect(await purchasesOf(host.models, connection.producer, ids)).toMatchObject({ boughtAgain: 0 });
+  });
+
+  test("the API is up before there is a key, and lets in whoever has the first one", async () => {
+    expect(await callApi(project, "/healthz")).toMatchObject({ status: 200 });
+    expect((await callApi(project, "/v1/runs")).json()).toMatchObject({ error: { code: "unauthorized" } });
+    const made = await project.compose("exec", "-T", "api", "baton", "keys", "create", "test", "--json");
+    key = JSON.parse(made).key;
+    expect(await callApi(project, "/v1/runs", { key })).toMatchObject({ status: 200 });
+    expect((await callApi(project, "/metrics", { key })).text).toMatch(
+      /^baton_api_requests_total\{.*route="\/v1\/runs",status="4xx"\} 1$/m,
+    );
+  });
+
+  test("a run that came over HTTP ends while the API is killed, which is back by itself and finds it by its key", async () => {
+    const body = {
+      input: "Research tidal power, volume one, then write an essay about it",
+      model: ["openai/gpt-5.2", "anthropic/claude-opus-4-5"],
+      mcp_servers: ["demo/documents"],
+    };
+    const call = { key, headers: { "idempotency-key": "one" }, body };
+    const submitted = await callApi(project, "/v1/runs", call);
+    expect(submitted).toMatchObject({ status: 202 });
+    const { id } = submitted.json();
+    const path = `/v1/runs/${id}`;
+    await until(async () => (await callApi(project, path, { key })).json().status === "running", {
+      what: "the run at work",
+    });
+    const api = (await project.containers()).find(({ service }) => service === "api");
+    await crash(api?.id ?? "");
+    await until(
+      async () =>
+        (await project.containers()).some(({ id: is, restarts }) => is === api?.id && restarts === 1),
+      { what: "the API started again", withinMs: 30_000 },
+    );
+    await allHealthy();
+    const again = (await callApi(project, "/v1/runs?wait=60", call)).json();
+    expect(again).toMatchObject({
+      ...{ id, created: false, status: "succeeded" },
+      models_used: body.model,
+    });
+    await using connection = await connect();
+    expect(await purchasesOf(host.models, connection.producer, [again.id])).toMatchObject({ boughtAgain: 0 });
+  });
+
+  test("a batch comes in over HTTP, though the API's root cannot be written to", async () => {
+    const body = ["a", "b"]
+      .map((name) => JSON.stringify({ custom_id: name, body: { input: `Research ${name}` } }))
+      .join("\n");
+    const headers = { "content-type": "application/x-ndjson" };
+    const { status } = await callApi(project, "/v1/batches?id=two&model=openai/gpt-5.2", {
+      ...{ key, headers, body },
+    });
+    expect(status).toBe(202);
+    const results = await callApi(project, "/v1/batches/two/results?order=finished&follow=true", { key });
+    const lines = results.text.trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line).status)).toEqual(["succeeded", "succeeded"]);
+    expect(await project.compose("exec", "-T", "api", "ls", "/data/uploads")).toBe("");
+    await expect(project.compose("exec", "-T", "api", "touch", "/app/here")).rejects.toThrow(/Read-only/);
   });
 
   test("the command line is in each worker's container, whose root cannot be written to", async () => {
