@@ -2,35 +2,25 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CliRig, openCli } from "../support/cli.ts";
-import { type FrontDoor, openFrontDoor } from "../support/front-door.ts";
+import type { FrontDoor } from "../support/front-door.ts";
 import { useRedis } from "../support/redis.ts";
-import { type Supervised, supervise } from "../support/supervised.ts";
+import type { Supervised } from "../support/supervised.ts";
+import { type SupervisedFleet, superviseFleet } from "../support/supervised-fleet.ts";
 
 const redis = useRedis();
 let cli: CliRig;
+let fleet: SupervisedFleet;
 let door: FrontDoor;
 let api: Supervised;
 let worker: Supervised;
 
 beforeAll(async () => {
   cli = await openCli(redis.url, true);
-  door = await openFrontDoor();
-  api = await supervise(async () => {
-    const process = await cli.start(["api", "--port", "0", "--json"]);
-    const { url } = JSON.parse((await process.line(/^\{"ready":true.*$/, 30_000))[0]);
-    door.lead(Number(new URL(url).port));
-    return process;
-  });
-  worker = await supervise(async () => {
-    const process = await cli.start(["worker", "-m", "openai/*", "-m", "anthropic/*", "--json"]);
-    await process.line(/^\{"ready":true.*$/, 30_000);
-    return process;
-  });
+  fleet = await superviseFleet(cli);
+  ({ door, api, worker } = fleet);
 });
 afterAll(async () => {
-  await worker[Symbol.asyncDispose]();
-  await api[Symbol.asyncDispose]();
-  await door[Symbol.asyncDispose]();
+  await fleet[Symbol.asyncDispose]();
   await cli[Symbol.asyncDispose]();
 });
 

@@ -47,6 +47,8 @@ const redis = useRedis();
 
 const POOLS = ["sim/a", "sim/b"].map((name) => modelIdSchema.parse(name));
 const LATER_MS = 3_600_000;
+/** A time that has come. */
+const PAST_MS = 1;
 const BATCH = "b";
 
 /**
@@ -134,8 +136,9 @@ async function actOutside(connection: Redis, id: RunId, before: State, { next, l
   const { later, admitPrefix } = admissionKeys(0);
   const { run } = before.redis;
   if (label.startsWith(TIME_COMES)) {
-    await connection.hset(runKeys(id).run, "not_before", "");
-    await connection.zadd(later, "XX", 1, id);
+    // A time that has come stays in the record.
+    await connection.hset(runKeys(id).run, "not_before", PAST_MS);
+    await connection.zadd(later, "XX", PAST_MS, id);
   } else if (next.left.orphan < before.left.orphan && run.place && !next.redis.run.place) {
     await connection.zrem(later, id);
     await connection.zrem(`${admitPrefix}${poolOf(run.pool)}:${BATCH}`, id);
@@ -297,7 +300,7 @@ async function readBack(ledger: Ledger, id: RunId) {
     ...{ status, ticket, epoch, pool, claimId, phase: Number(phase) },
     operations: (ops ?? "").split(" ").filter((one) => one !== ""),
     committed: committed ?? "",
-    early: (notBefore ?? 0) > 0,
+    early: (notBefore ?? 0) > PAST_MS,
     pausing: pausing === "1",
     // R4: where its entry is looked for, and where it waits for its admission.
     live: live !== null,

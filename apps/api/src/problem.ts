@@ -16,7 +16,6 @@ export type HttpCode =
   | "no_room"
   | "unsupported_media_type"
   | "method_not_allowed"
-  | "precondition_failed"
   | "bad_request"
   | "shutting_down";
 

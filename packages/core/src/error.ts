@@ -58,7 +58,6 @@ export const ERROR_CODES = [
   "no_room",
   "unsupported_media_type",
   "method_not_allowed",
-  "precondition_failed",
   "bad_request",
   "shutting_down",
 ] as const;
