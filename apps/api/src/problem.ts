@@ -70,6 +70,8 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   conflict: 409,
   not_possible: 409,
   budget: 402,
+  // The operator's, and told: whoever asks cannot do anything about it, but knows whom to ask.
+  encryption_key_missing: 500,
   redis_unreachable: 503,
   redis_full: 503,
 };

@@ -40,6 +40,18 @@ test("a method that a path does not take is a 405 that says which it takes", asy
   }
 });
 
+test("beside the paths of OpenAI's clients it is said in their shape", async () => {
+  await using api = await openApiRig(redis.url);
+  const path = await api.call("POST", "/v1/chat/nothing");
+  expect(path).toMatchObject({
+    status: 404,
+    body: { error: { type: "invalid_request_error", param: null } },
+  });
+  const method = await api.call("PUT", "/v1/responses");
+  expect(method).toMatchObject({ status: 405, body: { error: { code: "method_not_allowed", param: null } } });
+  expect(method.headers.get("allow")).toBe("POST");
+});
+
 test("a body that is no JSON is a 400, and one of another kind a 415", async () => {
   await using api = await openApiRig(redis.url);
   const send = (type: string, body: string) => sendText(api, type, body);

@@ -1,6 +1,8 @@
 /** What is answered where no route is: 405 with what the path takes, when another method would do; else 404. */
+import { BatonError } from "@baton/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ApiApp } from "./api-context.ts";
+import { openAiProblemOf } from "./chat/openai-problem.ts";
 import { HttpProblem, problemOf } from "./problem.ts";
 
 /** To be called before routes are added. */
@@ -17,15 +19,26 @@ export function answerUnknownPaths(app: ApiApp): void {
     const methods = new Set(
       routes.filter(({ pattern }) => isAt(pattern, segments)).flatMap((route) => route.methods),
     );
-    if (methods.size === 0) {
-      const message = `there is no ${request.method} ${path}: GET /openapi.json lists what there is`;
-      return reply.code(404).send({ error: { code: "not_found", message } });
-    }
     const allow = [...methods].sort().join(", ");
-    const message = `${path} takes no ${request.method}: use ${allow}`;
-    const { status, body } = problemOf(new HttpProblem("method_not_allowed", 405, message));
-    return reply.code(status).header("allow", allow).send(body);
+    const problem = problemAt(request.method, path, allow);
+    if (allow !== "") reply.header("allow", allow);
+    if (OPENAI_PATHS.test(path)) {
+      const openAi = openAiProblemOf(problem);
+      return reply.code(openAi.status).headers(openAi.headers()).send(openAi.body());
+    }
+    const { status, body } = problemOf(problem);
+    return reply.code(status).send(body);
   });
+}
+
+/** Where OpenAI's clients come, which know errors of their own shape. */
+const OPENAI_PATHS = /^\/v1\/(chat|responses|models)(\/|$)/;
+
+function problemAt(method: string, path: string, allow: string): BatonError | HttpProblem {
+  if (allow !== "") {
+    return new HttpProblem("method_not_allowed", 405, `${path} takes no ${method}: use ${allow}`);
+  }
+  return new BatonError("not_found", `there is no ${method} ${path}: GET /openapi.json lists what there is`);
 }
 
 function isAt(pattern: readonly string[], segments: readonly string[]): boolean {

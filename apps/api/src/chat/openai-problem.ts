@@ -98,6 +98,7 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   max_turns: 422,
   max_handoffs: 422,
   policy_stopped: 422,
+  encryption_key_missing: 500,
   redis_unreachable: 503,
   redis_full: 503,
 };
