@@ -1,3 +1,5 @@
+import { setTimeout as delay, setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { type FastifyInstance, fastify } from "fastify";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSse } from "../../../../test/support/sse-client.ts";
@@ -62,7 +64,7 @@ test("a reader that takes nothing holds up the writing, and is cut", async () =>
 });
 
 test("a slow reader that goes on taking is not cut", async () => {
-  pace = { heartbeatMs: 60_000, stallMs: 400 };
+  pace = { heartbeatMs: 60_000, stallMs: 1_500 };
   const count = 300;
   serve = async (stream) => {
     await using _ended = stream;
@@ -78,6 +80,46 @@ test("a slow reader that goes on taking is not cut", async () => {
   expect(await reader.ended).toBe(true);
   expect(reader.frames).toHaveLength(count);
 });
+
+test("a process that stood still does not take its reader for a slow one", async () => {
+  pace = { heartbeatMs: 60_000, stallMs: 200 };
+  // 0: the reader takes something; 1: so many pieces came.
+  const shared = new Int32Array(new SharedArrayBuffer(8));
+  const { promise: over, resolve } = Promise.withResolvers<boolean>();
+  serve = async (stream) => {
+    await using _ended = stream;
+    let isFull = false;
+    while (!isFull && !stream.gone.aborted) {
+      const written = stream.write(PIECE);
+      isFull = await Promise.race([written.then(() => false), delay(50, true)]);
+      if (!isFull) continue;
+      // Where timers have had their turn, they come next.
+      await setImmediate();
+      Atomics.store(shared, 0, 1);
+      Atomics.notify(shared, 0);
+      // Nothing happens here for longer than a reader may take nothing; the reader takes all meanwhile.
+      Atomics.wait(shared, 1, 0);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * pace.stallMs);
+      await written;
+    }
+    resolve(!stream.gone.aborted);
+  };
+  const reader = new Worker(READER, { eval: true, workerData: { url, shared } });
+  expect(await over).toBe(true);
+  await reader.terminate();
+});
+
+/** Takes nothing until it is told to, then all. */
+const READER = `
+  const { workerData: { url, shared } } = require("node:worker_threads");
+  require("node:http").get(url, (response) => {
+    Atomics.wait(shared, 0, 0);
+    response.on("data", () => {
+      Atomics.add(shared, 1, 1);
+      Atomics.notify(shared, 1);
+    });
+  });
+`;
 
 test("heartbeats go out while nothing is written, and a reader that drops is noticed", async () => {
   pace = { heartbeatMs: 20, stallMs: 60_000 };

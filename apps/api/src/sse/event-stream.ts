@@ -97,10 +97,19 @@ export class EventStream implements AsyncDisposable {
 
   async #drained(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const ready = (): void => resolve();
+    let isReady = false;
+    const ready = (): void => {
+      isReady = true;
+      resolve();
+    };
     this.#response.once("drain", ready);
     this.gone.addEventListener("abort", ready);
-    const late = setTimeout(() => this.#cut(), this.#stallMs);
+    // When this process was the one that stood still, timers come first and then the sockets: they get their turn.
+    const late = setTimeout(() => {
+      setImmediate(() => {
+        if (!isReady) this.#cut();
+      });
+    }, this.#stallMs);
     if (!this.gone.aborted) await promise;
     clearTimeout(late);
     this.#response.off("drain", ready);
