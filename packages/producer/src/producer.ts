@@ -83,7 +83,7 @@ export class Producer extends BatchControl {
     if (batch !== undefined) checkBatchPlace(batch);
     const now = ids.now();
     const delayMs = parsed.run_at === undefined ? 0 : Math.max(0, Date.parse(parsed.run_at) - now);
-    const id = placeRun({ shards: ledger.shards, key: keyOf(options) }, ids);
+    const id = placeRun({ shards: ledger.shards, key: submissionKey(options) }, ids);
     const taken = await this.#continuation(parsed, options, now);
     const reply = await ledger.create({
       id,
@@ -93,7 +93,7 @@ export class Producer extends BatchControl {
       needs: needsOf(parsed),
       delayMs,
       timeoutMs: timeoutMsOf(parsed),
-      idempotencyKey: keyOf(options),
+      idempotencyKey: submissionKey(options),
       batch,
       admit: batch?.admit,
       namespace: options.namespace,
@@ -134,14 +134,14 @@ export class Producer extends BatchControl {
     const own =
       options.budget === undefined ? rest : { ...rest, budget: { ...rest.budget, ...options.budget } };
     return ledger.create({
-      id: placeRun({ shards: ledger.shards, key: keyOf(options) }, ids),
+      id: placeRun({ shards: ledger.shards, key: submissionKey(options) }, ids),
       spec: own,
       items: fork.items,
       pool: fork.pool,
       needs: needsOf(own),
       delayMs: 0,
       timeoutMs: timeoutMsOf(own),
-      idempotencyKey: keyOf(options),
+      idempotencyKey: submissionKey(options),
       batch: options.batch,
       namespace: options.namespace ?? run.namespace,
       trace: traceOf(options),
@@ -212,7 +212,12 @@ function traceOf({ trace }: SubmitOptions): string | undefined {
   return parent === undefined ? undefined : formatTraceParent(parent);
 }
 
-function keyOf({ idempotencyKey, batch, namespace }: SubmitOptions): string | undefined {
+/** The key by which the ledger finds the run of a submission again; undefined when each makes a run of its own. */
+export function submissionKey({
+  idempotencyKey,
+  batch,
+  namespace,
+}: Pick<SubmitOptions, "idempotencyKey" | "batch" | "namespace">): string | undefined {
   const own = namespace === undefined ? idempotencyKey : keyIn(namespace, idempotencyKey);
   return own ?? (batch === undefined ? undefined : batchKey(batch));
 }

@@ -8,11 +8,13 @@ import {
   type RunId,
   type RunSpec,
   runIdSchema,
+  shardOfKey,
   withoutInput,
 } from "@baton/core";
 import { z } from "zod";
 import type { Codec } from "./codec.ts";
-import { runKeys } from "./keys.ts";
+import { runKeys, shardKeys } from "./keys.ts";
+import type { RedisClient } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
 import { checkNamespace } from "./spaces.ts";
 
@@ -120,6 +122,16 @@ export function conflictError(runId: RunId): BatonError {
     `the idempotency key was used for another body, by run ${runId}: use a new key, or send the same body`,
     { fields: { runId } },
   );
+}
+
+/** Whether a run was made with the key, and is still there. */
+export async function isKeyTaken(
+  redis: RedisClient,
+  shards: number,
+  idempotencyKey: string,
+): Promise<boolean> {
+  const { idemPrefix } = shardKeys(shardOfKey(idempotencyKey, shards));
+  return (await redis.exists(`${idemPrefix}${digest(idempotencyKey)}`)) === 1;
 }
 
 function digest(text: string): string {

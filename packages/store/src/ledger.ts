@@ -57,7 +57,7 @@ import {
   type Seen,
 } from "./control-run.ts";
 import { ConversationCache } from "./conversation-cache.ts";
-import { type CreateRun, createRun } from "./create-run.ts";
+import { type CreateRun, createRun, isKeyTaken } from "./create-run.ts";
 import { type Hold, holdPool, readHolds, releasePool } from "./hold-pool.ts";
 import { runKeys } from "./keys.ts";
 import { packLog } from "./log-pack.ts";
@@ -174,6 +174,8 @@ export function createLedger(
     read: (id: RunId) => readRun(run, codec, id),
     /** The run for a list: also one that cannot be decrypted here, without what only its spec tells. */
     outline: (id: RunId) => readOutline(run, codec, id),
+    /** Whether a submission with this key would find its run instead of making one (R8). */
+    isKeyTaken: (idempotencyKey: string) => isKeyTaken(redis, shards, idempotencyKey),
     glance: (id: RunId) => glanceAt(redis, id),
     conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, codec, id, from, to),
     /** Runs of these groups, or of all, newest first, whoever comes and goes between two pages. */

@@ -67,6 +67,24 @@ describe("live runs of a key", () => {
     expect((await api.call("POST", `/v1/runs/${first.body.id}/retry`, {}, bounded.headers)).status).toBe(429);
   });
 
+  test("need no room for a submission that is sent again, by its key or its place in a batch", async () => {
+    hold();
+    const bounded = await key({ maxLive: 2 });
+    const send = (query: string, own: Readonly<Record<string, string>>, input = "hi") =>
+      api.call("POST", `/v1/runs${query}`, { ...spec, input }, { ...bounded.headers, ...own });
+    const named = { "idempotency-key": "mine" };
+    const place = "?batch=pages&custom_id=one";
+    const first = [await send("", named), await send(place, {})];
+    expect(first.map(({ status }) => status)).toEqual([202, 202]);
+    const again = [await send("", named), await send(place, {})];
+    expect(again.map(({ body }) => body)).toMatchObject(
+      first.map(({ body }) => ({ id: body.id, created: false })),
+    );
+    expect((await send("", named, "ho")).status).toBe(409);
+    expect((await send("", { "idempotency-key": "another" })).status).toBe(429);
+    expect((await send("?batch=pages&custom_id=two", {})).status).toBe(429);
+  });
+
   test("count those of a batch, which gets in as far as there is room and goes on when it is sent again", async () => {
     hold();
     const bounded = await key({});

@@ -9,14 +9,14 @@
  * - What is spent is known when it is spent: all that is under way by then is paid for.
  */
 import { BatonError } from "@baton/core";
-import type { RunService } from "@baton/producer";
+import { type RunService, submissionKey } from "@baton/producer";
 import type { Ledger } from "@baton/store";
 import { HttpProblem } from "../problem.ts";
 import type { Principal } from "./principal.ts";
 import { replaceMethods } from "./replace-methods.ts";
 import type { Turns } from "./turns.ts";
 
-export type SpaceLedger = Pick<Ledger, "countSpace" | "spaceUsage">;
+export type SpaceLedger = Pick<Ledger, "countSpace" | "spaceUsage" | "isKeyTaken">;
 
 const RETRY_AFTER_SECONDS = 5;
 /** Runs of a batch that are woken between two looks. */
@@ -40,12 +40,22 @@ export function boundedRuns(
     await money();
     return roomFor(runs, namespace, bounds, ledger);
   };
+  /** What was submitted already is found again and needs no room: a caller that was cut comes for its run (R8). */
+  const entry = async (options: Parameters<RunService["submit"]>[1] = {}): Promise<void> => {
+    try {
+      await room();
+    } catch (refused) {
+      const batch = options.batch && { ...options.batch, id: `${namespace}/${options.batch.id}` };
+      const known = submissionKey({ ...options, batch, namespace });
+      if (known === undefined || !(await ledger.isKeyTaken(known))) throw refused;
+    }
+  };
   /** Only room is taken away by others; a budget needs no turns. */
   const inTurn = <Value>(act: () => Promise<Value>): Promise<Value> =>
     bounds.maxLive === undefined ? act() : turns.take(namespace, act);
   return replaceMethods(service, {
-    submit: (...args) => inTurn(() => room().then(() => service.submit(...args))),
-    fork: (...args) => inTurn(() => room().then(() => service.fork(...args))),
+    submit: (...args) => inTurn(() => entry(args[1]).then(() => service.submit(...args))),
+    fork: (...args) => inTurn(() => entry(args[1]).then(() => service.fork(...args))),
     retry: (...args) => inTurn(() => room().then(() => service.retry(...args))),
     submitBatch: (lines, options, signal) =>
       inTurn(async () => {
