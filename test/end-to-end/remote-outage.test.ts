@@ -46,9 +46,15 @@ async function strike(child: ScriptProcess): Promise<void> {
   await api.startAgain();
 }
 
-async function requestsOpen(): Promise<number> {
+async function requests(): Promise<{ readonly open: number; readonly runsRead: number }> {
   const text = await (await fetch(`${api.url}/metrics`)).text();
-  return Number(/^baton_api_requests_open (\d+)$/m.exec(text)?.[1] ?? 0);
+  const reads = text
+    .split("\n")
+    .filter((line) => /^baton_api_requests_total\{.*"\/v1\/runs\/:id"/.test(line));
+  return {
+    open: Number(/^baton_api_requests_open (\d+)$/m.exec(text)?.[1] ?? 0),
+    runsRead: reads.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0),
+  };
 }
 
 async function runIds(): Promise<readonly string[]> {
@@ -62,9 +68,20 @@ test("run and runs watch go on when the API was killed under them, and the run i
     what: "the run",
     withinMs: WITHIN_MS,
   });
+  await until(async () => (await requests()).open >= 2, {
+    what: "the run to be waited for",
+    withinMs: WITHIN_MS,
+  });
+  const { runsRead } = await requests();
   await using watching = await start("runs", "watch", id);
-  // Both, and this look itself: a command that has not found the API yet says so and ends.
-  await until(async () => (await requestsOpen()) >= 3, { what: "both to wait", withinMs: WITHIN_MS });
+  // Both, and this look itself. A command that has had no answer of the API yet says so and ends: its first one is there.
+  await until(
+    async () => {
+      const now = await requests();
+      return now.runsRead > runsRead && now.open >= 3;
+    },
+    { what: "both to wait", withinMs: WITHIN_MS },
+  );
   await strike(child);
   expect(await child.end(WITHIN_MS)).toEqual({ code: 0, signal: null });
   expect(JSON.parse(child.stdout)).toMatchObject({
