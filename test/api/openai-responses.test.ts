@@ -4,37 +4,24 @@ import type OpenAI from "openai";
 import { BadRequestError, InternalServerError, NotFoundError } from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 import type { ResponseInputItem } from "openai/resources/responses/responses";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
-import type { ApiRig } from "../../apps/api/src/testing/api-rig.ts";
-import { useRedis } from "../support/redis.ts";
 import {
   callIn,
   lastRequest,
-  openResponses,
-  type ResponsesRig,
   researchThenWrite,
   thrownBy,
   toolResultsIn,
+  useResponses,
   weather,
 } from "../support/responses-rig.ts";
 import { call, type Script, text } from "../support/scripted-model.ts";
 
-const redis = useRedis();
-let rig: ResponsesRig;
-let api: ApiRig;
-let client: OpenAI;
-let script: Script;
-
-beforeAll(async () => {
-  rig = await openResponses(redis.url, (...args) => script(...args));
-  ({ api, client } = rig);
-});
-afterAll(async () => rig[Symbol.asyncDispose]());
+const rig = useResponses();
 
 test("a response is a run, whose id its own holds and a header names", async () => {
-  script = () => ({ parts: [text("Good day.")] });
-  const { data, response } = await client.responses
+  rig.script = () => ({ parts: [text("Good day.")] });
+  const { data, response } = await rig.client.responses
     .create({
       model: "gpt-5.2",
       instructions: "Be polite.",
@@ -60,17 +47,17 @@ test("a response is a run, whose id its own holds and a header names", async () 
   });
   const runId = runIdSchema.parse(response.headers.get("x-baton-run-id"));
   expect(data.id).toBe(`resp_${runId}`);
-  const { spec } = await api.producer.get(runId);
+  const { spec } = await rig.api.producer.get(runId);
   expect(spec.settings).toEqual({ temperature: 0.5, max_output_tokens: 50, thinking: "off" });
   expect(spec.metadata).toEqual({ user: "u1", team: "a" });
-  expect(api.models.calls.at(-1)?.request).toMatchObject({ instructions: "Be polite." });
-  expect(await client.responses.retrieve(data.id)).toEqual({ ...data, output_text: "Good day." });
+  expect(rig.api.models.calls.at(-1)?.request).toMatchObject({ instructions: "Be polite." });
+  expect(await rig.client.responses.retrieve(data.id)).toEqual({ ...data, output_text: "Good day." });
 });
 
 test("messages of all roles, images and files reach the model", async () => {
-  script = () => ({ parts: [text("A cat.")] });
+  rig.script = () => ({ parts: [text("A cat.")] });
   const png = "data:image/png;base64,iVBORw0KGgo=";
-  await client.responses.create({
+  await rig.client.responses.create({
     model: "gpt-5.2",
     input: [
       { role: "developer", content: "Look closely." },
@@ -86,7 +73,7 @@ test("messages of all roles, images and files reach the model", async () => {
       },
     ],
   });
-  const request = lastRequest(api);
+  const request = lastRequest(rig.api);
   expect(request.instructions).toBe("Look closely.");
   expect(request.items.map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
   expect(request.items.at(-1)?.parts).toMatchObject([
@@ -97,9 +84,9 @@ test("messages of all roles, images and files reach the model", async () => {
 });
 
 test("a call of the caller's function ends the run; the next request brings output and result", async () => {
-  script = weatherman;
+  rig.script = weatherman;
   const input: ResponseInputItem[] = [{ role: "user", content: "Weather in Oslo?" }];
-  const asked = await client.responses.create({ model: "gpt-5.2", input, tools: [weather] });
+  const asked = await rig.client.responses.create({ model: "gpt-5.2", input, tools: [weather] });
   expect(asked).toMatchObject({
     status: "completed",
     output_text: "Let me look.",
@@ -109,13 +96,13 @@ test("a call of the caller's function ends the run; the next request brings outp
   expect(made).toMatchObject({ name: "weather", arguments: '{"city":"Oslo"}', status: "completed" });
   input.push(...(asked.output as ResponseInputItem[]));
   input.push({ type: "function_call_output", call_id: made.call_id, output: "snow" });
-  const answered = await client.responses.create({ model: "gpt-5.2", input, tools: [weather] });
+  const answered = await rig.client.responses.create({ model: "gpt-5.2", input, tools: [weather] });
   expect(answered.output_text).toBe("It is: snow");
   expect(answered.id).not.toBe(asked.id);
 });
 
 test("responses.parse gives the object of a zod schema, and its output goes back as it is", async () => {
-  script = ({ responseFormat, items }) => {
+  rig.script = ({ responseFormat, items }) => {
     if (items.length > 1) return { parts: [text("second")] };
     expect(responseFormat).toMatchObject({
       type: "json_schema",
@@ -125,24 +112,24 @@ test("responses.parse gives the object of a zod schema, and its output goes back
   };
   const City = z.object({ name: z.string(), people: z.number() });
   const input: ResponseInputItem[] = [{ role: "user", content: "A city." }];
-  const parsed = await client.responses.parse({
+  const parsed = await rig.client.responses.parse({
     ...{ model: "gpt-5.2", input },
     text: { format: zodTextFormat(City, "city") },
   });
   expect(parsed.output_parsed).toEqual({ name: "Oslo", people: 700_000 });
   input.push(...(parsed.output as ResponseInputItem[]), { role: "user", content: "Another." });
-  expect((await client.responses.create({ model: "gpt-5.2", input })).output_text).toBe("second");
+  expect((await rig.client.responses.create({ model: "gpt-5.2", input })).output_text).toBe("second");
 });
 
 test("a list of models hands off inside, and tools of servers are items of the output", async () => {
-  script = researchThenWrite;
+  rig.script = researchThenWrite;
   const body = {
     // Lists are not in the client's types; they pass through it.
     model: ["openai/gpt-5.2", "anthropic/claude-opus-4-5"] as unknown as string,
     input: "Write about books.",
     tools: [{ type: "mcp" as const, server_label: "library", require_approval: "never" as const }],
   };
-  const whole = await client.responses.create(body);
+  const whole = await rig.client.responses.create(body);
   expect(whole).toMatchObject({
     ...{ model: "anthropic/claude-opus-4-5", status: "completed", output_text: "An essay on books." },
     models_used: ["openai/gpt-5.2", "anthropic/claude-opus-4-5"],
@@ -161,7 +148,7 @@ test("a list of models hands off inside, and tools of servers are items of the o
       { type: "message" },
     ],
   });
-  const streamed = await client.responses.stream(body).finalResponse();
+  const streamed = await rig.client.responses.stream(body).finalResponse();
   expect(streamed.output_text).toBe("An essay on books.");
   expect(streamed.output.map(({ type }) => type)).toEqual(["reasoning", "mcp_call", "message"]);
   // What comes back of it is understood.
@@ -170,9 +157,9 @@ test("a list of models hands off inside, and tools of servers are items of the o
     { type: "mcp_list_tools", id: "mcpl_1", server_label: "library", tools: [] },
     { role: "user", content: "And films?" },
   ];
-  script = () => ({ parts: [text("Films, too.")] });
-  expect((await client.responses.create({ model: "gpt-5.2", input })).output_text).toBe("Films, too.");
-  expect(toolResultsIn(lastRequest(api))).toEqual(["three books"]);
+  rig.script = () => ({ parts: [text("Films, too.")] });
+  expect((await rig.client.responses.create({ model: "gpt-5.2", input })).output_text).toBe("Films, too.");
+  expect(toolResultsIn(lastRequest(rig.api))).toEqual(["three books"]);
 });
 
 test.each([
@@ -192,7 +179,7 @@ test.each([
   [{ input: [{ type: "reasoning", id: "x", summary: [], encrypted_content: "sealed" }] }, "input.0"],
 ])("%j is refused by its name", async (extra, param) => {
   const error = await thrownBy(
-    client.responses.create({ model: "gpt-5.2", input: "?", ...(extra as object) }),
+    rig.client.responses.create({ model: "gpt-5.2", input: "?", ...(extra as object) }),
   );
   expect(error).toBeInstanceOf(BadRequestError);
   expect(error).toMatchObject({ code: "unsupported", param, type: "invalid_request_error" });
@@ -206,19 +193,19 @@ test.each([
   [{ previous_response_id: 7 }, "previous_response_id"],
 ])("%j is a bad request with its field", async (extra, param) => {
   const error = await thrownBy(
-    client.responses.create({ model: "gpt-5.2", input: "?", ...(extra as object) }),
+    rig.client.responses.create({ model: "gpt-5.2", input: "?", ...(extra as object) }),
   );
   expect(error).toBeInstanceOf(BadRequestError);
   expect(error).toMatchObject({ code: "invalid_spec", param });
 });
 
 test("a run that fails is thrown once, as what it failed with; a model that nobody knows is not found", async () => {
-  script = () => {
+  rig.script = () => {
     throw new BatonError("provider_auth", "the provider refused its key");
   };
   const before = rig.requests;
   for (const stream of [false, true]) {
-    const error = await thrownBy(client.responses.create({ model: "gpt-5.2", input: "?", stream }));
+    const error = await thrownBy(rig.client.responses.create({ model: "gpt-5.2", input: "?", stream }));
     expect(error).toBeInstanceOf(InternalServerError);
     expect(error).toMatchObject({
       status: 502,
@@ -241,5 +228,5 @@ const weatherman: Script = ({ items }) => {
 };
 
 function ask(extra: Partial<OpenAI.Responses.ResponseCreateParamsNonStreaming> = {}, options = {}) {
-  return client.responses.create({ model: "gpt-5.2", input: "?", ...extra }, options);
+  return rig.client.responses.create({ model: "gpt-5.2", input: "?", ...extra }, options);
 }

@@ -1,35 +1,14 @@
 /** What a response keeps to, asked in the less common ways in which OpenAI's client can ask. */
-import type OpenAI from "openai";
 import { BadRequestError } from "openai";
 import type { ResponseInputItem } from "openai/resources/responses/responses";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ApiRig } from "../../apps/api/src/testing/api-rig.ts";
-import { useRedis } from "../support/redis.ts";
-import {
-  callIn,
-  lastRequest,
-  openResponses,
-  type ResponsesRig,
-  runOf,
-  thrownBy,
-  weather,
-} from "../support/responses-rig.ts";
-import { call, type Script, text } from "../support/scripted-model.ts";
+import { expect, test } from "vitest";
+import { callIn, lastRequest, runOf, thrownBy, useResponses, weather } from "../support/responses-rig.ts";
+import { call, text } from "../support/scripted-model.ts";
 
-const redis = useRedis();
-let rig: ResponsesRig;
-let api: ApiRig;
-let client: OpenAI;
-let script: Script;
-
-beforeAll(async () => {
-  rig = await openResponses(redis.url, (...args) => script(...args));
-  ({ api, client } = rig);
-});
-afterAll(async () => rig[Symbol.asyncDispose]());
+const rig = useResponses();
 
 test("null is as good as nothing, and what OpenAI has by itself may be said", async () => {
-  script = () => ({ parts: [text("Fine.")] });
+  rig.script = () => ({ parts: [text("Fine.")] });
   const nothing = {
     ...{ background: null, conversation: null, include: null, instructions: null, max_output_tokens: null },
     ...{
@@ -49,7 +28,7 @@ test("null is as good as nothing, and what OpenAI has by itself may be said", as
   };
   for (const extra of [nothing, usual]) {
     const body = { model: "gpt-5.2", input: "?", ...extra } as unknown as { model: string; input: string };
-    expect(await client.responses.create(body)).toMatchObject({
+    expect(await rig.client.responses.create(body)).toMatchObject({
       ...{ status: "completed", output_text: "Fine.", text: { format: { type: "text" } } },
       ...{ truncation: "disabled", previous_response_id: null, metadata: {} },
     });
@@ -57,17 +36,17 @@ test("null is as good as nothing, and what OpenAI has by itself may be said", as
 });
 
 test("what a response began with is told to whoever looks it up, streams it or cancels it", async () => {
-  script = () => ({ parts: [text("Fine.")] });
-  const first = await client.responses.create({ model: "gpt-5.2", input: "?" });
+  rig.script = () => ({ parts: [text("Fine.")] });
+  const first = await rig.client.responses.create({ model: "gpt-5.2", input: "?" });
   const next = { model: "gpt-5.2", input: "And?", previous_response_id: first.id, metadata: { team: "a" } };
-  const second = await client.responses.create(next);
+  const second = await rig.client.responses.create(next);
   const told = { previous_response_id: first.id, metadata: { team: "a" } };
   expect(second).toMatchObject(told);
-  const found = await client.responses.retrieve(second.id);
+  const found = await rig.client.responses.retrieve(second.id);
   expect(found).toEqual(second);
   expect(found.metadata).toEqual({ team: "a" });
-  expect(await client.responses.stream({ response_id: second.id }).finalResponse()).toMatchObject(told);
-  expect(await client.responses.stream(next).finalResponse()).toMatchObject(told);
+  expect(await rig.client.responses.stream({ response_id: second.id }).finalResponse()).toMatchObject(told);
+  expect(await rig.client.responses.stream(next).finalResponse()).toMatchObject(told);
 });
 
 test("a refusal and a text that was cut can be gone on from", async () => {
@@ -76,38 +55,38 @@ test("a refusal and a text that was cut can be gone on from", async () => {
     { parts: [text("Once upon")], stopReason: "length" as const },
     { parts: [], stopReason: "length" as const },
   ]) {
-    script = () => reply;
-    const first = await client.responses.create({ model: "gpt-5.2", input: "?" });
-    script = () => ({ parts: [text("Of course.")] });
-    const second = await client.responses.create({
+    rig.script = () => reply;
+    const first = await rig.client.responses.create({ model: "gpt-5.2", input: "?" });
+    rig.script = () => ({ parts: [text("Of course.")] });
+    const second = await rig.client.responses.create({
       ...{ model: "gpt-5.2", input: "Then another.", previous_response_id: first.id },
     });
     expect(second.output_text).toBe("Of course.");
-    const said = lastRequest(api).items.map(({ role }) => role);
+    const said = lastRequest(rig.api).items.map(({ role }) => role);
     expect(said).toEqual(reply.parts.length === 0 ? ["user", "user"] : ["user", "assistant", "user"]);
   }
 });
 
 test("a call that was refused with its reply, and never ran, is not gone on with", async () => {
-  script = () => ({
+  rig.script = () => ({
     parts: [text("I cannot."), call("weather", { city: "Oslo" }, "call_w")],
     stopReason: "refusal",
   });
-  const first = await client.responses.create({ model: "gpt-5.2", input: "?", tools: [weather] });
+  const first = await rig.client.responses.create({ model: "gpt-5.2", input: "?", tools: [weather] });
   expect(first.output.map(({ type }) => type)).toEqual(["message"]);
-  script = () => ({ parts: [text("Of course.")] });
-  await client.responses.create({
+  rig.script = () => ({ parts: [text("Of course.")] });
+  await rig.client.responses.create({
     ...{ model: "gpt-5.2", input: "Then another.", tools: [weather], previous_response_id: first.id },
   });
-  const parts = lastRequest(api).items.flatMap((item) => item.parts);
+  const parts = lastRequest(rig.api).items.flatMap((item) => item.parts);
   expect(parts.map(({ type }) => type)).toEqual(["text", "text", "text"]);
 });
 
 test("requests with one key at the same moment are one response", async () => {
   let calls = 0;
-  script = () => ({ parts: [text(`answer ${++calls}`)] });
+  rig.script = () => ({ parts: [text(`answer ${++calls}`)] });
   const key = { headers: { "Idempotency-Key": "at once" } };
-  const ask = () => client.responses.create({ model: "gpt-5.2", input: "?" }, key);
+  const ask = () => rig.client.responses.create({ model: "gpt-5.2", input: "?" }, key);
   const answers = await Promise.all([ask(), ask(), ask(), ask()]);
   expect(new Set(answers.map(({ id, output_text }) => `${id} ${output_text}`)).size).toBe(1);
   expect(calls).toBe(1);
@@ -115,49 +94,53 @@ test("requests with one key at the same moment are one response", async () => {
 
 test("a cancelled response can be cancelled again; one that has ended cannot", async () => {
   const gate = Promise.withResolvers<void>();
-  script = async () => {
+  rig.script = async () => {
     await gate.promise;
     return { parts: [text("Too late.")] };
   };
-  const { id } = await client.responses.create({ model: "gpt-5.2", input: "?", background: true });
-  expect((await client.responses.cancel(id)).status).toBe("cancelled");
-  expect((await client.responses.cancel(id)).status).toBe("cancelled");
+  const { id } = await rig.client.responses.create({ model: "gpt-5.2", input: "?", background: true });
+  expect((await rig.client.responses.cancel(id)).status).toBe("cancelled");
+  expect((await rig.client.responses.cancel(id)).status).toBe("cancelled");
   gate.resolve();
-  script = () => ({ parts: [text("Done.")] });
-  const done = await client.responses.create({ model: "gpt-5.2", input: "?" });
-  expect(await thrownBy(client.responses.cancel(done.id))).toMatchObject({
+  rig.script = () => ({ parts: [text("Done.")] });
+  const done = await rig.client.responses.create({ model: "gpt-5.2", input: "?" });
+  expect(await thrownBy(rig.client.responses.cancel(done.id))).toMatchObject({
     ...{ status: 409, code: "not_possible", type: "invalid_request_error" },
   });
 });
 
 test("a run of the chat endpoint is a response too, and can be gone on from", async () => {
-  script = () => ({ parts: [text("Hello.")] });
+  rig.script = () => ({ parts: [text("Hello.")] });
   const messages = [{ role: "user" as const, content: "Hello?" }];
-  const chat = await client.chat.completions.create({ model: "gpt-5.2", messages });
+  const chat = await rig.client.chat.completions.create({ model: "gpt-5.2", messages });
   for (const id of [chat.id, `resp_${chat.id}`]) {
-    expect(await client.responses.retrieve(id)).toMatchObject({
+    expect(await rig.client.responses.retrieve(id)).toMatchObject({
       ...{ id: `resp_${chat.id}`, output_text: "Hello." },
     });
-    const next = await client.responses.create({ model: "gpt-5.2", input: "?", previous_response_id: id });
+    const next = await rig.client.responses.create({
+      model: "gpt-5.2",
+      input: "?",
+      previous_response_id: id,
+    });
     expect(next.output_text).toBe("Hello.");
   }
 });
 
 test("calls that were looked up in the background are answered by their ids", async () => {
-  script = ({ items }) =>
+  rig.script = ({ items }) =>
     items.some(({ role }) => role === "tool")
       ? { parts: [text("Snow.")] }
       : { parts: [call("weather", { city: "Oslo" }, "call_w")] };
   const body = { model: "gpt-5.2", tools: [weather] };
-  const { id } = await client.responses.create({ ...body, input: "Weather?", background: true });
-  await api.producer.untilSettled(runOf(id), AbortSignal.timeout(10_000));
-  const asked = await client.responses.retrieve(id);
+  const { id } = await rig.client.responses.create({ ...body, input: "Weather?", background: true });
+  await rig.api.producer.untilSettled(runOf(id), AbortSignal.timeout(10_000));
+  const asked = await rig.client.responses.retrieve(id);
   const output = { type: "function_call_output" as const, call_id: callIn(asked).call_id, output: "snow" };
-  const next = await client.responses.create({ ...body, previous_response_id: id, input: [output] });
+  const next = await rig.client.responses.create({ ...body, previous_response_id: id, input: [output] });
   expect(next.output_text).toBe("Snow.");
-  expect((await api.producer.get(runOf(next.id))).run.forkedFrom?.run).toBe(runOf(id));
+  expect((await rig.api.producer.get(runOf(next.id))).run.forkedFrom?.run).toBe(runOf(id));
   const input = [{ role: "user", content: "Weather?" }, ...asked.output, output] as ResponseInputItem[];
-  expect((await client.responses.create({ ...body, input })).output_text).toBe("Snow.");
+  expect((await rig.client.responses.create({ ...body, input })).output_text).toBe("Snow.");
 });
 
 const image = (part: object) => [{ role: "user", content: [{ type: "input_image", ...part }] }];
@@ -189,7 +172,7 @@ test.each([
   [{ metadata: { previous_response_id: "a" }, previous_response_id: "b" }, "previous_response_id", "second"],
 ])("%j is refused by its place in the request", async (extra, param, why) => {
   const body = { model: "gpt-5.2", input: "?", ...(extra as object) };
-  const error = await thrownBy(client.responses.create(body));
+  const error = await thrownBy(rig.client.responses.create(body));
   expect(error).toBeInstanceOf(BadRequestError);
   expect(error).toMatchObject({
     ...{

@@ -2,39 +2,26 @@
 import { BatonError, textOf } from "@baton/core";
 import OpenAI, { BadRequestError, ConflictError, NotFoundError } from "openai";
 import type { ResponseInputItem } from "openai/resources/responses/responses";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { makeKnownKey } from "../../apps/api/src/testing/api-keys.ts";
-import type { ApiRig } from "../../apps/api/src/testing/api-rig.ts";
-import { useRedis } from "../support/redis.ts";
 import {
   callIn,
   lastRequest,
-  openResponses,
-  type ResponsesRig,
   researchThenWrite,
   runOf,
   thrownBy,
   toolResultsIn,
+  useResponses,
   weather,
 } from "../support/responses-rig.ts";
-import { call, type Script, text } from "../support/scripted-model.ts";
+import { call, text } from "../support/scripted-model.ts";
 import { until } from "../support/until.ts";
 
-const redis = useRedis();
-let rig: ResponsesRig;
-let api: ApiRig;
-let client: OpenAI;
-let script: Script;
-
-beforeAll(async () => {
-  rig = await openResponses(redis.url, (...args) => script(...args));
-  ({ api, client } = rig);
-});
-afterAll(async () => rig[Symbol.asyncDispose]());
+const rig = useResponses();
 
 test("previous_response_id goes on from the whole conversation, without its instructions", async () => {
-  script = researchThenWrite;
-  const first = await client.responses.create({
+  rig.script = researchThenWrite;
+  const first = await rig.client.responses.create({
     model: ["openai/gpt-5.2", "anthropic/claude-opus-4-5"] as unknown as string,
     instructions: "Be brief.",
     input: [
@@ -43,12 +30,12 @@ test("previous_response_id goes on from the whole conversation, without its inst
     ],
     tools: [{ type: "mcp", server_label: "library" }],
   });
-  script = () => ({ parts: [text("Shorter.")] });
-  const second = await client.responses.create({
+  rig.script = () => ({ parts: [text("Shorter.")] });
+  const second = await rig.client.responses.create({
     ...{ model: "gpt-5.2", previous_response_id: first.id, input: "Make it shorter." },
   });
   expect(second).toMatchObject({ output_text: "Shorter.", previous_response_id: first.id });
-  const request = lastRequest(api);
+  const request = lastRequest(rig.api);
   expect(request.instructions).toBe("Speak English.");
   expect(toolResultsIn(request)).toContain("three books");
   expect(request.items.map(textOf).join("\n")).toMatch(
@@ -57,23 +44,23 @@ test("previous_response_id goes on from the whole conversation, without its inst
 });
 
 test("previous_response_id takes a run up that ended with calls, with what its tools gave unseen", async () => {
-  script = ({ items }) => {
+  rig.script = ({ items }) => {
     const results = items.flatMap(({ parts }) => parts).filter((part) => part.type === "tool_result");
     if (results.length === 0) return { parts: [call("search", { q: "x" }, "call_s")] };
     if (results.length === 1) return { parts: [call("weather", { city: "Oslo" }, "call_w")] };
     return { parts: [text(results.map((result) => textOf({ parts: result.content })).join(" and "))] };
   };
   const tools = [weather, { type: "mcp" as const, server_label: "library" }];
-  const asked = await client.responses.create({ model: "gpt-5.2", input: "Both?", tools });
+  const asked = await rig.client.responses.create({ model: "gpt-5.2", input: "Both?", tools });
   const { call_id } = callIn(asked);
   const previous = { model: "gpt-5.2", previous_response_id: asked.id, tools };
   const output = { type: "function_call_output" as const, call_id, output: "snow" };
-  const error = await thrownBy(client.responses.create({ ...previous, input: "Never mind." }));
+  const error = await thrownBy(rig.client.responses.create({ ...previous, input: "Never mind." }));
   expect(error).toBeInstanceOf(BadRequestError);
   expect(error).toMatchObject({ param: "input", message: expect.stringContaining("weather") });
-  const answered = await client.responses.create({ ...previous, input: [output] });
+  const answered = await rig.client.responses.create({ ...previous, input: [output] });
   expect(answered.output_text).toBe("three books and snow");
-  const { run } = await api.producer.get(runOf(answered.id));
+  const { run } = await rig.api.producer.get(runOf(answered.id));
   expect(run.forkedFrom?.run).toBe(runOf(asked.id));
   // The same, by a client that keeps the items itself.
   const input = [
@@ -81,21 +68,21 @@ test("previous_response_id takes a run up that ended with calls, with what its t
     ...(asked.output as ResponseInputItem[]),
     output,
   ];
-  const kept = await client.responses.create({ model: "gpt-5.2", input, tools });
+  const kept = await rig.client.responses.create({ model: "gpt-5.2", input, tools });
   expect(kept.output_text).toBe("three books and snow");
-  expect((await api.producer.get(runOf(kept.id))).run.forkedFrom?.run).toBe(runOf(asked.id));
+  expect((await rig.api.producer.get(runOf(kept.id))).run.forkedFrom?.run).toBe(runOf(asked.id));
   // One that edited what came before gets no conversation but its own, and loses nothing that it sends.
   const edited = [{ role: "user" as const, content: "All?" }, ...input.slice(1)];
-  const anew = await client.responses.create({ model: "gpt-5.2", input: edited, tools });
+  const anew = await rig.client.responses.create({ model: "gpt-5.2", input: edited, tools });
   expect(anew.output_text).toBe("three books and snow");
-  expect((await api.producer.get(runOf(anew.id))).run.forkedFrom).toBeUndefined();
+  expect((await rig.api.producer.get(runOf(anew.id))).run.forkedFrom).toBeUndefined();
 });
 
 test("a previous response that is not there, is another's or has not completed is a bad request", async () => {
-  script = () => {
+  rig.script = () => {
     throw new BatonError("provider_rejected", "no");
   };
-  const failed = await thrownBy(client.responses.create({ model: "gpt-5.2", input: "?" }));
+  const failed = await thrownBy(rig.client.responses.create({ model: "gpt-5.2", input: "?" }));
   const failedId = `resp_${Object(Object(failed).error).run_id}`;
   for (const [id, code] of [
     ["resp_none", "previous_response_not_found"],
@@ -103,7 +90,7 @@ test("a previous response that is not there, is another's or has not completed i
     [failedId, "previous_response_unusable"],
   ] as const) {
     const error = await thrownBy(
-      client.responses.create({ model: "gpt-5.2", input: "?", previous_response_id: id }),
+      rig.client.responses.create({ model: "gpt-5.2", input: "?", previous_response_id: id }),
     );
     expect(error).toBeInstanceOf(BadRequestError);
     expect(error).toMatchObject({ code, param: "previous_response_id" });
@@ -112,55 +99,55 @@ test("a previous response that is not there, is another's or has not completed i
 
 test("a response in the background is answered at once, looked up, and cancelled", async () => {
   const gate = Promise.withResolvers<void>();
-  script = async () => {
+  rig.script = async () => {
     await gate.promise;
     return { parts: [text("At last.")] };
   };
-  const begun = await client.responses.create({ model: "gpt-5.2", input: "?", background: true });
+  const begun = await rig.client.responses.create({ model: "gpt-5.2", input: "?", background: true });
   expect(["queued", "in_progress"]).toContain(begun.status);
   expect(begun).toMatchObject({ output: [], usage: null, completed_at: null });
-  const other = await client.responses.create({ model: "gpt-5.2", input: "??", background: true });
-  expect(await client.responses.cancel(other.id)).toMatchObject({ id: other.id, status: "cancelled" });
+  const other = await rig.client.responses.create({ model: "gpt-5.2", input: "??", background: true });
+  expect(await rig.client.responses.cancel(other.id)).toMatchObject({ id: other.id, status: "cancelled" });
   gate.resolve();
   const done = await until(
     async () => {
-      const found = await client.responses.retrieve(begun.id);
+      const found = await rig.client.responses.retrieve(begun.id);
       return found.status === "completed" && found;
     },
     { what: "the response" },
   );
   expect(done.output_text).toBe("At last.");
-  expect(await thrownBy(client.responses.retrieve("resp_none"))).toBeInstanceOf(NotFoundError);
+  expect(await thrownBy(rig.client.responses.retrieve("resp_none"))).toBeInstanceOf(NotFoundError);
 });
 
 test("a response that failed can be looked up, with its error", async () => {
-  script = () => {
+  rig.script = () => {
     throw new BatonError("context_too_long", "the conversation is too long");
   };
-  const { id } = await client.responses.create({ model: "gpt-5.2", input: "?", background: true });
-  await api.producer.untilSettled(runOf(id), AbortSignal.timeout(10_000));
-  expect(await client.responses.retrieve(id)).toMatchObject({
+  const { id } = await rig.client.responses.create({ model: "gpt-5.2", input: "?", background: true });
+  await rig.api.producer.untilSettled(runOf(id), AbortSignal.timeout(10_000));
+  expect(await rig.client.responses.retrieve(id)).toMatchObject({
     status: "failed",
     error: { code: "context_length_exceeded", message: expect.stringContaining("too long") },
   });
-  const streamed = await client.responses.stream({ response_id: id }).finalResponse();
+  const streamed = await rig.client.responses.stream({ response_id: id }).finalResponse();
   expect(streamed).toMatchObject({ id, status: "failed", error: { code: "context_length_exceeded" } });
 });
 
 test("the same Idempotency-Key is the same response, however it is asked for; another body is a conflict", async () => {
   let calls = 0;
-  script = () => ({ parts: [text(`answer ${++calls}`)] });
+  rig.script = () => ({ parts: [text(`answer ${++calls}`)] });
   const key = { headers: { "Idempotency-Key": "one key" } };
   const first = await ask({}, key);
   expect((await ask({}, key)).id).toBe(first.id);
   expect((await ask({ background: true }, key)).id).toBe(first.id);
-  const streamed = await client.responses.stream({ model: "gpt-5.2", input: "?" }, key).finalResponse();
+  const streamed = await rig.client.responses.stream({ model: "gpt-5.2", input: "?" }, key).finalResponse();
   expect(streamed).toMatchObject({ id: first.id, output_text: "answer 1" });
   expect(calls).toBe(1);
   expect(await thrownBy(ask({ input: "!" }, key))).toBeInstanceOf(ConflictError);
   expect(await thrownBy(ask({ previous_response_id: first.id }, key))).toBeInstanceOf(ConflictError);
   // A key of the chat endpoint is another one.
-  const chat = await client.chat.completions.create(
+  const chat = await rig.client.chat.completions.create(
     { model: "gpt-5.2", messages: [{ role: "user", content: "?" }] },
     key,
   );
@@ -169,9 +156,9 @@ test("the same Idempotency-Key is the same response, however it is asked for; an
 
 // Keys that were made hold from then on, so this comes last.
 test("a response of another namespace is not there", async () => {
-  script = () => ({ parts: [text("Mine.")] });
-  const [one, two] = [await makeKnownKey(api), await makeKnownKey(api)];
-  const clientOf = (apiKey: string) => new OpenAI({ baseURL: `${api.url}/v1`, apiKey, maxRetries: 0 });
+  rig.script = () => ({ parts: [text("Mine.")] });
+  const [one, two] = [await makeKnownKey(rig.api), await makeKnownKey(rig.api)];
+  const clientOf = (apiKey: string) => new OpenAI({ baseURL: `${rig.api.url}/v1`, apiKey, maxRetries: 0 });
   const owner = clientOf(one.text);
   const other = clientOf(two.text);
   const mine = await owner.responses.create({ model: "gpt-5.2", input: "?" });
@@ -185,5 +172,5 @@ test("a response of another namespace is not there", async () => {
 });
 
 function ask(extra: Partial<OpenAI.Responses.ResponseCreateParamsNonStreaming> = {}, options = {}) {
-  return client.responses.create({ model: "gpt-5.2", input: "?", ...extra }, options);
+  return rig.client.responses.create({ model: "gpt-5.2", input: "?", ...extra }, options);
 }

@@ -7,14 +7,20 @@ import type {
   ResponseFunctionToolCall,
   ResponseStreamEvent,
 } from "openai/resources/responses/responses";
+import { afterAll, beforeAll } from "vitest";
 import { type ApiRig, openApiRig } from "../../apps/api/src/testing/api-rig.ts";
+import { useRedis } from "./redis.ts";
 import { call, type Script, text } from "./scripted-model.ts";
 
-export interface ResponsesRig extends AsyncDisposable {
+interface ResponsesRig extends AsyncDisposable {
   readonly api: ApiRig;
   readonly client: OpenAI;
   /** That the client sent, its retries among them. */
   readonly requests: number;
+}
+
+export interface ResponsesInUse extends Omit<ResponsesRig, typeof Symbol.asyncDispose> {
+  script: Script;
 }
 
 /** Has one tool, which always gives "three books". */
@@ -33,8 +39,37 @@ const library: ToolHost = {
   close: async () => undefined,
 };
 
+/** What a file of tests needs: `rig.script` is what the model does, and each test sets its own. */
+export function useResponses(): ResponsesInUse {
+  const redis = useRedis();
+  let rig: ResponsesRig | undefined;
+  const opened = () => {
+    if (rig === undefined) throw new Error("the API is there while tests run");
+    return rig;
+  };
+  const inUse: ResponsesInUse = {
+    script: () => {
+      throw new Error("the test gave no script");
+    },
+    get api() {
+      return opened().api;
+    },
+    get client() {
+      return opened().client;
+    },
+    get requests() {
+      return opened().requests;
+    },
+  };
+  beforeAll(async () => {
+    rig = await openResponses(redis.url, (...args) => inUse.script(...args));
+  });
+  afterAll(async () => rig?.[Symbol.asyncDispose]());
+  return inUse;
+}
+
 /** A script that waits for its test is ended with the rig, so that a test which failed holds up no end. */
-export async function openResponses(redisUrl: string, script: Script): Promise<ResponsesRig> {
+async function openResponses(redisUrl: string, script: Script): Promise<ResponsesRig> {
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => undefined);
   const api = await openApiRig(redisUrl, {

@@ -1,8 +1,8 @@
 /** What is answered where no route is: 405 with what the path takes, when another method would do; else 404. */
 import { BatonError } from "@baton/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { openAiProblemOf } from "./answers/openai-problem.ts";
 import type { ApiApp } from "./api-context.ts";
-import { openAiProblemOf } from "./chat/openai-problem.ts";
 import { HttpProblem, problemOf } from "./problem.ts";
 
 /** To be called before routes are added. */

@@ -5,9 +5,9 @@
  */
 import type { Config } from "@baton/core";
 import { type Body, CHAT_FIELDS, type Draft, type FieldTable } from "@baton/producer";
+import { effortOf, modelChoices, thinkingOf } from "../answers/model-choices.ts";
+import { restoreTools } from "../answers/tool-schemas.ts";
 import { cleanMessages } from "./clean-messages.ts";
-import { effortOf, modelChoices, thinkingOf } from "./model-choices.ts";
-import { restoreTools } from "./tool-schemas.ts";
 
 const LABEL_CHARS_MAX = 512;
 

@@ -5,11 +5,16 @@
  */
 import { isTerminal, type ModelId, type RunId } from "@baton/core";
 import type { RunService } from "@baton/producer";
-import type { AnswerEvent } from "./answer-stream.ts";
-import type { CallIds } from "./call-ids.ts";
-import { type CompletionUsage, completionUsage, type Extras, extrasOf } from "./completion-extras.ts";
-import { type FollowOptions, followAnswer } from "./follow-answer.ts";
-import { answerOf, argumentsText, type FinishReason } from "./run-ending.ts";
+import type { AnswerEvent } from "../answers/answer-stream.ts";
+import type { CallIds } from "../answers/call-ids.ts";
+import {
+  type CompletionUsage,
+  completionUsage,
+  type Extras,
+  extrasOf,
+} from "../answers/completion-extras.ts";
+import { type FollowOptions, followAnswer } from "../answers/follow-answer.ts";
+import { answerOf, argumentsText, type FinishReason } from "../answers/run-ending.ts";
 
 interface ToolCallDelta {
   readonly index: number;

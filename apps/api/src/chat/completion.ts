@@ -1,9 +1,14 @@
 /** The answer to a request that is not streamed: OpenAI's `chat.completion`, with what Dedalus and Baton add. */
 import type { Item, Run, RunSpec } from "@baton/core";
 import { z } from "zod";
-import type { CallIds } from "./call-ids.ts";
-import { completionUsage, completionUsageSchema, extrasOf, extrasShape } from "./completion-extras.ts";
-import { answerOf, argumentsText } from "./run-ending.ts";
+import type { CallIds } from "../answers/call-ids.ts";
+import {
+  completionUsage,
+  completionUsageSchema,
+  extrasOf,
+  extrasShape,
+} from "../answers/completion-extras.ts";
+import { answerOf, argumentsText } from "../answers/run-ending.ts";
 
 export const toolCallSchema = z.object({
   id: z.string(),

@@ -9,8 +9,8 @@ import {
   transferToolName,
 } from "@baton/core";
 import { type Body, type FieldTable, translateFields } from "@baton/producer";
+import { OpenAiProblem } from "../answers/openai-problem.ts";
 import { chatFields } from "./chat-fields.ts";
-import { OpenAiProblem } from "./openai-problem.ts";
 
 export interface ChatRequest {
   readonly spec: RunSpec;

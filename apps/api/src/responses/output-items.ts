@@ -1,9 +1,9 @@
 /** Items of a response's output, and how those of a run's conversation become them. */
 import { type Item, isReply, type Run, type RunSpec, textOf } from "@baton/core";
 import { z } from "zod";
-import type { CallIds } from "../chat/call-ids.ts";
-import { extrasOf } from "../chat/completion-extras.ts";
-import { type Answer, argumentsText, ownItems } from "../chat/run-ending.ts";
+import type { CallIds } from "../answers/call-ids.ts";
+import { extrasOf } from "../answers/completion-extras.ts";
+import { type Answer, argumentsText, ownItems } from "../answers/run-ending.ts";
 import { itemIdOf } from "./response-ids.ts";
 
 const status = z.enum(["in_progress", "completed", "incomplete"]);

@@ -9,7 +9,7 @@
  * What the text events are is decided in answer-stream.ts.
  */
 import type { RunId } from "@baton/core";
-import type { AnswerEvent } from "../chat/answer-stream.ts";
+import type { AnswerEvent } from "../answers/answer-stream.ts";
 import {
   type CallItem,
   type MessageContent,

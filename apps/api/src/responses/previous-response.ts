@@ -17,8 +17,8 @@ import {
   type ToolCallPart,
 } from "@baton/core";
 import { messagesOf, type RunService } from "@baton/producer";
-import { OpenAiProblem } from "../chat/openai-problem.ts";
-import { type Answer, answerOf, argumentsText } from "../chat/run-ending.ts";
+import { OpenAiProblem } from "../answers/openai-problem.ts";
+import { type Answer, answerOf, argumentsText } from "../answers/run-ending.ts";
 import { responseIdOf, runOfResponse } from "./response-ids.ts";
 
 export interface Begun {

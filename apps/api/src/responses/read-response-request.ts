@@ -1,7 +1,7 @@
 /** A response request, read: the run that it asks for, and how the answer is to be sent. */
 import { BatonError, type Config, type RunSpec } from "@baton/core";
 import type { Body } from "@baton/producer";
-import { runTakenUp } from "../chat/call-ids.ts";
+import { runTakenUp } from "../answers/call-ids.ts";
 import { flag, readSpec } from "../chat/read-request.ts";
 import { responseFields } from "./response-fields.ts";
 

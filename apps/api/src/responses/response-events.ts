@@ -5,10 +5,10 @@
  */
 import type { RunId } from "@baton/core";
 import type { RunService } from "@baton/producer";
-import type { CallIds } from "../chat/call-ids.ts";
-import { type FollowOptions, followAnswer } from "../chat/follow-answer.ts";
-import { OpenAiProblem } from "../chat/openai-problem.ts";
-import { atMost } from "../chat/stream-answer.ts";
+import type { CallIds } from "../answers/call-ids.ts";
+import { type FollowOptions, followAnswer } from "../answers/follow-answer.ts";
+import { OpenAiProblem } from "../answers/openai-problem.ts";
+import { atMost } from "../answers/stream-answer.ts";
 import { OutputWriter, type ResponseEvent } from "./output-writer.ts";
 import { endingOf, outputOf, type Response, type ResponseFacts, responseOf } from "./response.ts";
 

@@ -5,7 +5,7 @@
  */
 import type { Config } from "@baton/core";
 import { type Body, type Draft, type FieldTable, RESPONSES_FIELDS, responsesInput } from "@baton/producer";
-import { effortOf, modelChoices } from "../chat/model-choices.ts";
+import { effortOf, modelChoices } from "../answers/model-choices.ts";
 import { runOfItem } from "./response-ids.ts";
 import { responseTools } from "./response-tools.ts";
 

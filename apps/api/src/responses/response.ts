@@ -1,10 +1,10 @@
 /** A run as OpenAI's `response`, at any time of its life. */
 import { type Item, isTerminal, type Run, type RunSpec, type Usage } from "@baton/core";
 import { z } from "zod";
-import type { CallIds } from "../chat/call-ids.ts";
-import { extrasOf, extrasShape } from "../chat/completion-extras.ts";
-import { OpenAiProblem } from "../chat/openai-problem.ts";
-import { type Answer, answerOf } from "../chat/run-ending.ts";
+import type { CallIds } from "../answers/call-ids.ts";
+import { extrasOf, extrasShape } from "../answers/completion-extras.ts";
+import { OpenAiProblem } from "../answers/openai-problem.ts";
+import { type Answer, answerOf } from "../answers/run-ending.ts";
 import {
   answerMessage,
   callItems,

@@ -4,25 +4,21 @@
  */
 import { isTerminal, type RunId } from "@baton/core";
 import type { RunService } from "@baton/producer";
-import { isServing, listWorkers } from "@baton/store";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
+import { ANSWER_HEADERS, BEGIN_MS, boundsOf } from "../answers/asking.ts";
+import { attachRun } from "../answers/attach-run.ts";
+import { awaitRun } from "../answers/await-run.ts";
+import { callIdsOf } from "../answers/call-ids.ts";
+import { openAiErrors, RUN_ID_HEADER } from "../answers/error-handler.ts";
+import { openAiErrorSchema } from "../answers/openai-problem.ts";
+import { streamAnswer } from "../answers/stream-answer.ts";
 import type { ApiApp, ApiContext } from "../api-context.ts";
-import { attachRun } from "../chat/attach-run.ts";
-import { awaitRun } from "../chat/await-run.ts";
-import { callIdsOf } from "../chat/call-ids.ts";
 import { type Completion, completionOf, completionSchema } from "../chat/completion.ts";
 import { completionChunks } from "../chat/completion-chunks.ts";
-import { openAiErrors, RUN_ID_HEADER } from "../chat/error-handler.ts";
-import { openAiErrorSchema } from "../chat/openai-problem.ts";
-import type { WaitBounds } from "../chat/patience.ts";
 import { type ChatRequest, readChatRequest } from "../chat/read-request.ts";
-import { streamAnswer } from "../chat/stream-answer.ts";
 import { clientLeft } from "../client-left.ts";
 import { frameOf } from "../sse/frames.ts";
-
-/** How long a streamed answer's headers wait for its first word. */
-const HEADERS_MS = 5_000;
 
 const requestSchema = z
   .looseObject({
@@ -44,21 +40,7 @@ export function addChat(app: ApiApp, context: ApiContext): void {
       operationId: "createChatCompletion",
       tags: ["openai"],
       summary: "Answer a chat completion request by a durable run",
-      headers: z.object({
-        "idempotency-key": z
-          .string()
-          .min(1)
-          .max(500)
-          .optional()
-          .describe("The same key with the same body attaches to the same run."),
-        traceparent: z.string().max(512).optional(),
-        "x-baton-stream": z
-          .enum(["live", "turns"])
-          .default("live")
-          .describe(
-            "turns: text is streamed only when its turn is written, so that none is ever taken back.",
-          ),
-      }),
+      headers: ANSWER_HEADERS,
       body: requestSchema,
       response: {
         200: completionSchema.describe("With `stream`, server-sent events of chat.completion.chunk instead."),
@@ -119,17 +101,9 @@ function sendChunks(
     (chunk) => frameOf({ data: chunk }),
     {
       pace: context.streamPace,
-      headersMs: HEADERS_MS,
+      headersMs: BEGIN_MS,
       done: "data: [DONE]\n\n",
       stopping: context.stopping,
     },
   );
-}
-
-export function boundsOf({ config, store }: ApiContext): WaitBounds {
-  return {
-    waitMs: config.api.chatWaitSeconds * 1_000,
-    isServed: async (model) =>
-      (await listWorkers(store.connection)).some((worker) => isServing(worker, model)),
-  };
 }

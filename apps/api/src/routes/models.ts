@@ -8,10 +8,10 @@ import {
 } from "@baton/core";
 import { isServing, type LiveWorker, listPools, listWorkers } from "@baton/store";
 import { z } from "zod";
+import { openAiErrors } from "../answers/error-handler.ts";
+import { modelNotFound, resolveModel } from "../answers/model-names.ts";
+import { openAiErrorSchema } from "../answers/openai-problem.ts";
 import type { ApiApp, ApiContext } from "../api-context.ts";
-import { openAiErrors } from "../chat/error-handler.ts";
-import { modelNotFound, resolveModel } from "../chat/model-names.ts";
-import { openAiErrorSchema } from "../chat/openai-problem.ts";
 
 const modelSchema = z.object({
   id: z.string(),

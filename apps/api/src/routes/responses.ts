@@ -6,13 +6,14 @@ import type { RunId } from "@baton/core";
 import type { RunService } from "@baton/producer";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
+import { ANSWER_HEADERS, BEGIN_MS, boundsOf } from "../answers/asking.ts";
+import { attachRun } from "../answers/attach-run.ts";
+import { awaitRun } from "../answers/await-run.ts";
+import { type CallIds, callIdsOf } from "../answers/call-ids.ts";
+import { openAiErrors, RUN_ID_HEADER } from "../answers/error-handler.ts";
+import { OpenAiProblem, openAiErrorSchema } from "../answers/openai-problem.ts";
+import { streamAnswer } from "../answers/stream-answer.ts";
 import type { ApiApp, ApiContext } from "../api-context.ts";
-import { attachRun } from "../chat/attach-run.ts";
-import { awaitRun } from "../chat/await-run.ts";
-import { type CallIds, callIdsOf } from "../chat/call-ids.ts";
-import { openAiErrors, RUN_ID_HEADER } from "../chat/error-handler.ts";
-import { OpenAiProblem, openAiErrorSchema } from "../chat/openai-problem.ts";
-import { streamAnswer } from "../chat/stream-answer.ts";
 import { clientLeft } from "../client-left.ts";
 import { beginWith } from "../responses/previous-response.ts";
 import { readResponseRequest, rethrowInOwnWords } from "../responses/read-response-request.ts";
@@ -27,21 +28,12 @@ import {
 import { responseEvents } from "../responses/response-events.ts";
 import { runOfResponse } from "../responses/response-ids.ts";
 import { frameOf } from "../sse/frames.ts";
-import { boundsOf } from "./chat.ts";
-
-/** How long a streamed answer's first events wait for its first word. */
-const BEGIN_MS = 5_000;
 
 const ANSWERS = {
   200: responseSchema.describe("With `stream`, server-sent events of the response instead."),
   "4xx": openAiErrorSchema,
   "5xx": openAiErrorSchema,
 };
-
-const paceHeader = z
-  .enum(["live", "turns"])
-  .default("live")
-  .describe("turns: text is streamed only when its turn is written, so that none is ever taken back.");
 
 const params = z.object({ id: z.string().min(1).max(100).describe("The response's id.") });
 
@@ -61,16 +53,7 @@ function addCreate(app: ApiApp, context: ApiContext): void {
       operationId: "createResponse",
       tags: ["openai"],
       summary: "Answer a response request by a durable run",
-      headers: z.object({
-        "idempotency-key": z
-          .string()
-          .min(1)
-          .max(500)
-          .optional()
-          .describe("The same key with the same body attaches to the same run."),
-        traceparent: z.string().max(512).optional(),
-        "x-baton-stream": paceHeader,
-      }),
+      headers: ANSWER_HEADERS,
       body: z
         .looseObject({
           model: z.unknown().describe("A model, or a list of models of which the first coordinates."),
@@ -116,7 +99,7 @@ function addRetrieve(app: ApiApp, context: ApiContext): void {
         stream: z.enum(["true", "false"]).default("false"),
         starting_after: z.string().optional().describe("Not supported: a stream is numbered anew."),
       }),
-      headers: z.object({ "x-baton-stream": paceHeader }),
+      headers: ANSWER_HEADERS.pick({ "x-baton-stream": true }),
       response: ANSWERS,
     },
     async handler(request, reply) {
