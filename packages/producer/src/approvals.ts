@@ -60,7 +60,7 @@ function chosen(run: Run, tail: readonly Item[], { calls }: ApprovalOptions): re
     throw new BatonError(
       "invalid_spec",
       `run ${run.id} asks for a word on ${what}${there === "" ? "" : `; it asks for ${there}`}`,
-      { fields: { runId: run.id } },
+      { fields: { runId: run.id, ...(unknown === undefined ? {} : { callId: unknown }) } },
     );
   }
   return calls === undefined ? asked : asked.filter((call) => calls.includes(call.callId));

@@ -5,7 +5,7 @@ import { useRedis } from "../../../test/support/redis.ts";
 import { call, type Script, scriptedModels, text } from "../../../test/support/scripted-model.ts";
 import { until } from "../../../test/support/until.ts";
 import { openRig } from "../../../test/support/worker-rig.ts";
-import type { RunFilter } from "./select-runs.ts";
+import type { RunFilter } from "./page-runs.ts";
 import { claude } from "./testing/log.ts";
 
 const redis = useRedis();

@@ -1,7 +1,7 @@
 /** Acts on many runs: what is wrong with one of them is told of it, and keeps no other from its turn. */
 import { type BatonError, type RunId, toBatonError } from "@baton/core";
+import type { RunFilter } from "./page-runs.ts";
 import type { RunService } from "./run-service.ts";
-import type { RunFilter } from "./select-runs.ts";
 
 export interface Done {
   readonly id: RunId;

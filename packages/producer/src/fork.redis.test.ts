@@ -193,20 +193,31 @@ describe("a fork with an idempotency key", () => {
     expect(second).toEqual({ runId: first.runId, created: false });
   });
 
-  test("sent again when its source has gone on is that run still", async () => {
+  test.each([
+    ["with an input", { input: "more" }],
+    ["without one, so that nothing would be left to do", {}],
+  ])("sent again when its source has gone on and ended is that run still: %s", async (_, said) => {
     await using scripted = await openScripted(({ items }) =>
       items.some(({ role }) => role === "tool") ? { parts: [text("done")] } : { parts: [call("mine")] },
     );
     const { producer, rig, ended } = scripted;
     const { runId: source } = await producer.submit({ input: "?", model: "openai/gpt", tools: TOOLS });
     await untilStatus(rig, source, "waiting");
-    const options = { input: "more", idempotencyKey: "k" };
+    const options = { ...said, idempotencyKey: "k" };
     const first = await producer.fork(source, options);
     await producer.input(source, { tool_results: [{ tool_call_id: "call_mine", content: "42" }] });
     await ended(source);
     expect(await producer.fork(source, options)).toEqual({ runId: first.runId, created: false });
     const other = producer.fork(source, { ...options, input: "something else" });
     await expect(other).rejects.toMatchObject({ code: "conflict" });
+  });
+
+  test("that another run has is a conflict, also where nothing would be left to do", async () => {
+    await using scripted = await openDone();
+    const { producer, source } = scripted;
+    await producer.submit({ input: "!", model: "openai/gpt" }, { idempotencyKey: "k" });
+    const forked = producer.fork(source, { idempotencyKey: "k" });
+    await expect(forked).rejects.toMatchObject({ code: "conflict" });
   });
 
   test.each([

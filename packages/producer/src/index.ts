@@ -1,3 +1,4 @@
+export type { Admission, AdmissionOptions } from "./admission.ts";
 export type { ApprovalOptions, RejectOptions } from "./approvals.ts";
 export {
   type BatchChange,
@@ -29,7 +30,7 @@ export {
   connectProducer,
 } from "./connect-producer.ts";
 export { type Done, doOne, eachRun } from "./each-run.ts";
-export { firstItems, userItem } from "./first-items.ts";
+export { firstItems, messageItems, userItem } from "./first-items.ts";
 export type { ForkOptions } from "./fork-run.ts";
 export type {
   LocalFunctionTool,
@@ -39,9 +40,10 @@ export type {
   ToolParameters,
 } from "./local-tools.ts";
 export { messagesOf } from "./messages-of.ts";
-export type { RunPage, RunPageQuery } from "./page-runs.ts";
+export type { RunFilter, RunPage, RunPageQuery } from "./page-runs.ts";
 export type { Headroom, PoolHold, PoolView } from "./pool-views.ts";
 export * from "./producer.ts";
+export { CONVERSATION_PAGE_BYTES, readReplies } from "./read-result.ts";
 export * from "./remote/index.ts";
 export type { ParseableFormat, ResponseFormatParam } from "./response-format.ts";
 export {
@@ -66,5 +68,4 @@ export type { RunService } from "./run-service.ts";
 export { RunStream } from "./run-stream.ts";
 export { Runner, type RunnerOptions } from "./runner.ts";
 export type { PendingToolCall, RunnerResult, RunnerToolResult } from "./runner-result.ts";
-export type { RunFilter } from "./select-runs.ts";
 export * from "./wire-pool.ts";

@@ -39,7 +39,6 @@ function ledgerOf(count: number, gone: ReadonlySet<number> = new Set()) {
   };
   return {
     newest,
-    newestRunning: newest,
     looks: () => looks,
     outline: async (id: RunId) => {
       looks += 1;

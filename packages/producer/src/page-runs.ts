@@ -1,11 +1,33 @@
 /**
- * One page of a list of runs, newest first. The work for a page is bounded: of runs that no index tells apart (by model,
- * error, reason, metadata) so many are looked at, and what was found among them is the page. It may be short, or empty,
- * and still say where to go on.
+ * Lists of runs by what they are, newest first: one page of bounded work, or all of them, which is one page after another.
+ * Of runs that no index tells apart (by model, error, reason, metadata) so many are looked at for a page, and what was
+ * found among them is the page: it may be short, or empty, and still say where to go on.
  */
-import { BatonError, isLive, type Run, type RunId, type RunStatus, runIdSchema } from "@baton/core";
-import type { Ledger, NewestPage, NewestRuns } from "@baton/store";
-import { matches, type RunFilter } from "./select-runs.ts";
+import {
+  BatonError,
+  matchesModelPattern,
+  type Run,
+  type RunId,
+  type RunStatus,
+  runIdSchema,
+} from "@baton/core";
+import type { Ledger } from "@baton/store";
+
+export interface RunFilter {
+  readonly status: RunStatus;
+  readonly batch?: string | undefined;
+  /** Only runs of this namespace. */
+  readonly namespace?: string | undefined;
+  /** The pool that the run is in or was in last: a model id, or a prefix that ends with `*`. */
+  readonly pool?: string | undefined;
+  /** Code of the error that a failed run ended with. */
+  readonly error?: string | undefined;
+  /** What a waiting run waits for. */
+  readonly reason?: string | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** At most so many, the newest first. */
+  readonly limit?: number | undefined;
+}
 
 export interface RunPageQuery extends Omit<RunFilter, "status" | "limit"> {
   /** Absent: all. */
@@ -21,18 +43,23 @@ export interface RunPage {
   readonly cursor: string | undefined;
 }
 
-type Source = Pick<Ledger, "newest" | "newestRunning" | "outline">;
-
 /** Runs that are looked at for one page: hardly more than the largest page has, so that none costs much more than that. */
 const LOOKS_MAX = 250;
+/** Of runs that may not match, so many are looked at in one go. */
 const LOOKS_AT_ONCE = 50;
+const PAGE = 200;
 
 /** Throws `invalid_spec` for a cursor that no page gave. */
-export async function pageRuns(ledger: Source, query: RunPageQuery): Promise<RunPage> {
+export async function pageRuns(
+  ledger: Pick<Ledger, "newest" | "outline">,
+  query: RunPageQuery,
+): Promise<RunPage> {
+  const { status, batch, namespace, cursor } = query;
+  const limit = isWhole(query) ? query.limit : LOOKS_AT_ONCE;
   const runs: Run[] = [];
-  let before = query.cursor === undefined ? undefined : placeOf(query.cursor);
+  let before = cursor === undefined ? undefined : placeOf(cursor);
   for (let looks = 0; looks < LOOKS_MAX; ) {
-    const { ids, hasMore } = await nextIds(ledger, query, before);
+    const { ids, hasMore } = await ledger.newest({ status, batch, namespace, before, limit });
     looks += ids.length;
     const found = await Promise.all(ids.map((id) => ledger.outline(id)));
     for (const [place, one] of found.entries()) {
@@ -48,12 +75,39 @@ export async function pageRuns(ledger: Source, query: RunPageQuery): Promise<Run
   return { runs, cursor: cursorAt(before) };
 }
 
-/** The next runs that may match, by the narrowest index there is. */
-function nextIds(ledger: Source, query: RunPageQuery, before: RunId | undefined): Promise<NewestRuns> {
-  const { status, batch, namespace, limit } = query;
-  const page: NewestPage = { batch, namespace, before, limit: Math.min(limit, LOOKS_AT_ONCE) };
-  if (status === "running") return ledger.newestRunning(page);
-  return ledger.newest({ ...page, groups: status && [isLive(status) ? "live" : status] });
+/** All matching runs. One that the caller changes meanwhile is not met again. */
+export async function* selectRuns(
+  pages: { readonly page: (query: RunPageQuery) => Promise<RunPage> },
+  { limit = Number.POSITIVE_INFINITY, ...filter }: RunFilter,
+): AsyncGenerator<Run, void, void> {
+  let cursor: string | undefined;
+  let left = limit;
+  while (left > 0) {
+    const page = await pages.page({ ...filter, limit: Math.min(PAGE, left), cursor });
+    yield* page.runs;
+    left -= page.runs.length;
+    cursor = page.cursor;
+    if (cursor === undefined) return;
+  }
+}
+
+/** An index has these runs and no others. */
+function isWhole({ pool, error, reason, metadata = {} }: RunPageQuery): boolean {
+  return [pool, error, reason].every((one) => one === undefined) && Object.keys(metadata).length === 0;
+}
+
+function matches(
+  run: Run,
+  { status, namespace, pool, error, reason, metadata }: Partial<RunFilter>,
+): boolean {
+  return (
+    (status === undefined || run.status === status) &&
+    (namespace === undefined || run.namespace === namespace) &&
+    (pool === undefined || matchesModelPattern(pool, run.model)) &&
+    (error === undefined || (run.status === "failed" && run.error.code === error)) &&
+    (reason === undefined || (run.status === "waiting" && run.reason === reason)) &&
+    Object.entries(metadata ?? {}).every(([key, value]) => run.metadata?.[key] === value)
+  );
 }
 
 function cursorAt(id: RunId | undefined): string | undefined {

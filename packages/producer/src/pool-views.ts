@@ -1,22 +1,13 @@
 /**
- * Every pool with what waits in it, who serves it, and what bounds it: for people and programs that steer them. A pool
- * is known once a run was sent to it, a live worker serves it, or something was set for it.
+ * Every pool with what waits in it, who serves it, and what bounds it: for people and programs that steer them.
  */
-import { type ModelId, modelIdSchema, splitModelId } from "@baton/core";
+import { type ModelId, splitModelId } from "@baton/core";
 import {
   type BucketUse,
-  isServing,
-  type Ledger,
-  type LiveWorker,
-  type LoadSource,
-  listPools,
-  listWorkers,
-  liveConcurrencyOf,
+  type PoolFacts,
   type PoolSettings,
-  readAdmission,
-  readPoolLoad,
-  shardKeys,
-  timeAt,
+  readPoolFacts,
+  type PoolSource as StoredPools,
 } from "@baton/store";
 
 export interface PoolView {
@@ -31,6 +22,8 @@ export interface PoolView {
   readonly active: number;
   /** Live workers that serve it, and how many of its phases they can have at work at once. */
   readonly workers: number;
+  /** Those among them whose claims Redis refuses. */
+  readonly failing: number;
   readonly places: number;
   /** Phases that ended in the last minute. */
   readonly endedLastMinute: number;
@@ -49,72 +42,48 @@ export interface Headroom {
 /** Paused by a person, or for a time because the provider said that it is asked too much. */
 export type PoolHold = { readonly kind: "paused" } | { readonly kind: "rate_limited"; readonly ms: number };
 
-export interface PoolSource {
-  readonly ledger: Ledger;
-  readonly queues: LoadSource["queues"];
+export interface PoolSource extends StoredPools {
   /** The account whose limits a provider's models share; absent: its own. */
   readonly accountOf?: ((provider: string) => string) | undefined;
 }
 
 /** Of all known pools, in the order of their names. */
 export async function readPools(source: PoolSource): Promise<readonly PoolView[]> {
-  const { ledger } = source;
-  const [facts, known] = await Promise.all([readFacts(ledger), listPools(ledger.redis, ledger.shards)]);
-  const all = new Set<ModelId>([...known, ...poolsIn(facts)]);
-  return Promise.all([...all].sort().map((pool) => viewOf(source, pool, facts)));
+  const { pools, limits } = await readPoolFacts(source);
+  return pools.map((facts) => viewOf(source, facts, limits));
 }
 
-/** Of one pool; all zeros when nothing is known of it, which `isKnown` tells. */
+/** Of one pool; all zeros when nothing is known of it; undefined then, unless that is wanted. */
 export async function readPool(
   source: PoolSource,
   pool: ModelId,
-): Promise<{ readonly view: PoolView; readonly isKnown: boolean }> {
-  const { ledger } = source;
-  const [facts, known] = await Promise.all([readFacts(ledger), listPools(ledger.redis, ledger.shards)]);
-  const isServed = facts.workers.some((worker) => isServing(worker, pool));
-  const isKnown = isServed || known.includes(pool) || poolsIn(facts).includes(pool);
-  return { view: await viewOf(source, pool, facts), isKnown };
+  { evenUnknown = false } = {},
+): Promise<PoolView | undefined> {
+  const { pools, limits } = await readPoolFacts(source, { only: pool });
+  const [facts] = pools.filter(({ isKnown }) => isKnown || evenUnknown);
+  return facts && viewOf(source, facts, limits);
 }
 
-type Facts = Awaited<ReturnType<typeof readFacts>>;
-
-async function readFacts(ledger: Ledger) {
-  const { redis, shards } = ledger;
-  const [workers, admission, holds, settings, limits, now] = await Promise.all([
-    listWorkers(redis),
-    readAdmission(redis, shards),
-    ledger.holds(),
-    ledger.poolSettings(),
-    ledger.limits(),
-    timeAt(redis, shardKeys(0).workers),
-  ]);
-  return { workers, admission, holds, settings, limits, now };
-}
-
-/** What was set, or is served, may be of a pool that had no run yet. */
-function poolsIn({ workers, admission, holds, settings }: Facts): readonly ModelId[] {
-  const served = workers.flatMap((worker) => worker.pools.map((pool) => modelIdSchema.parse(pool)));
-  return [...admission.keys(), ...holds.keys(), ...settings.keys(), ...served];
-}
-
-async function viewOf(source: PoolSource, pool: ModelId, facts: Facts): Promise<PoolView> {
-  const { ledger, queues, accountOf = (provider) => provider } = source;
-  const load = await readPoolLoad({ redis: ledger.redis, queues }, pool, facts.now);
-  const serving: readonly LiveWorker[] = facts.workers.filter((worker) => isServing(worker, pool));
+function viewOf(
+  { accountOf = (provider) => provider }: PoolSource,
+  { pool, load, admission, serving, places, heldMs, settings }: PoolFacts,
+  limits: readonly BucketUse[],
+): PoolView {
   const { provider, model } = splitModelId(pool);
   return {
     pool,
     backlog: load.waiting + load.prioritized + load.due + load.active,
-    admission: facts.admission.get(pool) ?? 0,
+    admission,
     delayed: load.delayed,
     oldestWaitMs: load.oldestWaitMs,
     active: load.active,
     workers: serving.length,
-    places: liveConcurrencyOf(pool, serving),
+    failing: serving.filter(({ failingByPool }) => failingByPool[pool] !== undefined).length,
+    places,
     endedLastMinute: serving.reduce((sum, worker) => sum + (worker.endedByPool[pool] ?? 0), 0),
-    headroom: headroomOf({ account: accountOf(provider), model }, facts.limits),
-    held: holdOf(facts.holds.get(pool)),
-    settings: facts.settings.get(pool) ?? {},
+    headroom: headroomOf({ account: accountOf(provider), model }, limits),
+    held: holdOf(heldMs),
+    settings,
   };
 }
 

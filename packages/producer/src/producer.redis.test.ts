@@ -1,8 +1,8 @@
 /** The producer over a real Redis: what it writes when a run waits or is retried, and what it refuses. */
-import { BatonError, type Item, type RunId } from "@baton/core";
-import { connectStore, runKeys } from "@baton/store";
+import { BatonError, type Item, modelIdSchema, type RunId } from "@baton/core";
+import { connectStore, EventHub, openBlockingConnection, runKeys } from "@baton/store";
 import { describe, expect, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
+import { freshRedis, useRedis } from "../../../test/support/redis.ts";
 import { call, type Script, scriptedModels, text } from "../../../test/support/scripted-model.ts";
 import { until } from "../../../test/support/until.ts";
 import { openRig, type Rig, systemIds } from "../../../test/support/worker-rig.ts";
@@ -40,13 +40,11 @@ describe("input", () => {
   test("with a message is heard by the model when a paused run goes on", async () => {
     await using scripted = await openScripted(() => ({ parts: [text("done")] }));
     const { rig } = scripted;
-    const { runId } = await rig.producer.submit({
-      input: "?",
-      model: "openai/gpt",
-      run_at: new Date(Date.now() + 600_000).toISOString(),
-      priority: 7,
-    });
+    const pool = modelIdSchema.parse("openai/gpt");
+    await rig.producer.pausePool(pool);
+    const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt", priority: 7 });
     await rig.producer.pause(runId);
+    await rig.producer.resumePool(pool);
     await rig.producer.input(runId, { message: "and be quick" });
     const result = await rig.producer.result(runId, AbortSignal.timeout(10_000));
     expect(result.final_output).toBe("done");
@@ -54,6 +52,27 @@ describe("input", () => {
       [{ type: "text", text: "?" }],
       [{ type: "text", text: "and be quick" }],
     ]);
+  });
+
+  test("starts no run before its time, and neither does resuming it", async () => {
+    await using rig = await openRig(redis.url);
+    const run_at = new Date(Date.now() + 600_000).toISOString();
+    for (const goOn of [
+      (runId: RunId) => rig.producer.resume(runId),
+      (runId: RunId) => rig.producer.input(runId, { message: "and be quick" }),
+    ]) {
+      const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt", run_at });
+      await rig.producer.pause(runId);
+      await goOn(runId);
+      const { run } = await rig.producer.get(runId);
+      expect(run).toMatchObject({ status: "queued" });
+      expect(run.status === "queued" && run.notBefore).toBeGreaterThan(Date.parse(run_at) - 1_000);
+    }
+    // The jobs of before the pause are among them.
+    expect(await rig.queues.countsOf(modelIdSchema.parse("openai/gpt"))).toMatchObject({
+      waiting: 0,
+      delayed: 4,
+    });
   });
 
   test("given twice at once is written once", async () => {
@@ -171,4 +190,27 @@ test("a wait reads the run when it is over, and not at each piece of its text", 
   end.resolve();
   expect((await settled).run.status).toBe("succeeded");
   expect(reads).toBe(1);
+});
+
+test("who stops waiting gets the run as it is at once, though its subscription is never answered", async () => {
+  await using rig = await openRig(redis.url);
+  await using away = await freshRedis();
+  const { runId } = await rig.producer.submit({ input: "?", model: "openai/gpt" });
+  const subscriber = openBlockingConnection({ url: away.url, onError: () => undefined });
+  const hub = new EventHub(subscriber);
+  await subscriber.ping();
+  process.kill(away.pid, "SIGSTOP");
+  try {
+    // What subscribes is never answered; the ledger is.
+    const { ledger, queues } = rig;
+    const producer = new Producer({ ledger, queues, hub, ids: systemIds });
+    const letGo = new AbortController();
+    const waits = [producer.untilSettled(runId, letGo.signal), producer.result(runId, letGo.signal)] as const;
+    letGo.abort();
+    const [{ run }, result] = await Promise.all(waits);
+    expect([run.status, result.status, hub.waiters]).toEqual(["queued", "queued", 0]);
+  } finally {
+    process.kill(away.pid, "SIGCONT");
+    await hub.close();
+  }
 });

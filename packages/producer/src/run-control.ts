@@ -6,11 +6,13 @@
 import {
   BatonError,
   type Budget,
+  callsIn,
   type IdSource,
   type Item,
   type ModelId,
   type NewItem,
   newOperationId,
+  type Part,
   type Run,
   type RunId,
   type RunSpec,
@@ -24,8 +26,10 @@ import {
   listWorkers,
   type PoolQueues,
   type PoolSettingsPatch,
+  type Retry,
   type RunWithSpec,
 } from "@baton/store";
+import type { AdmissionOptions } from "./admission.ts";
 import {
   type ApprovalOptions,
   approvalItems,
@@ -36,8 +40,9 @@ import {
 import { readTail } from "./conversation-tail.ts";
 import { type Done, eachRun } from "./each-run.ts";
 import { userItem } from "./first-items.ts";
-import { pageRuns, type RunPage, type RunPageQuery } from "./page-runs.ts";
+import { pageRuns, type RunFilter, type RunPage, type RunPageQuery, selectRuns } from "./page-runs.ts";
 import { type PoolView, readPool, readPools } from "./pool-views.ts";
+import { hasPart } from "./read-result.ts";
 import {
   clientCallsOf,
   closingItems,
@@ -47,7 +52,6 @@ import {
   placeItems,
 } from "./run-input.ts";
 import { readNotice } from "./run-notice.ts";
-import { type RunFilter, selectRuns } from "./select-runs.ts";
 
 export interface ProducerOptions {
   readonly ledger: Ledger;
@@ -58,7 +62,7 @@ export interface ProducerOptions {
   readonly accountOf?: ((provider: string) => string) | undefined;
 }
 
-export interface RetryOptions {
+export interface RetryOptions extends AdmissionOptions {
   /** Another model for the phase that failed. */
   readonly model?: ModelId | undefined;
   /** Said to the model before it goes on, as a user's message. */
@@ -95,9 +99,12 @@ export class RunControl {
     return glance.namespace;
   }
 
-  /** Items of the conversation, from `from` to `to` inclusive; -1 is the last. */
-  conversation(id: RunId, from?: number, to?: number): Promise<readonly Item[]> {
-    return this.#options.ledger.conversation(id, from, to);
+  /**
+   * Items of the conversation, from `from` to `to` inclusive; -1 is the last. With `bytesMax`, and a `to` that is counted
+   * from the start: only as many as fit, and one at least.
+   */
+  conversation(id: RunId, from?: number, to?: number, bytesMax?: number): Promise<readonly Item[]> {
+    return this.#options.ledger.conversation(id, from, to, bytesMax);
   }
 
   async cancel(id: RunId): Promise<void> {
@@ -150,14 +157,35 @@ export class RunControl {
     if (run.reason === "paused" && did !== "resumed") {
       throw notPossible(run.id, "paused", `${did} before it is resumed`);
     }
-    const items = placeItems(run, itemsOf(run, await this.#tail(run)), ids.now());
+    const tail = await this.#tail(run);
+    const make = () => placeItems(run, itemsOf(run, tail), ids.now());
+    const items = await this.#orDone(run, make, isWordOn);
     const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
     await this.#enqueueAfter(did, id, reply);
   }
 
+  /** A call that was answered before, maybe by the same request, is no mistake in this one: `not_possible`. */
+  async #orDone<Value>(
+    run: Run,
+    make: () => Value,
+    isAnswer: (part: Part, callId: string) => boolean,
+  ): Promise<Value> {
+    try {
+      return make();
+    } catch (error) {
+      const callId = error instanceof BatonError ? error.fields.callId : undefined;
+      if (typeof callId !== "string" || !(await hasPart(this, run, (part) => isAnswer(part, callId))))
+        throw error;
+      throw new BatonError("not_possible", `the call ${callId} of run ${run.id} has its answer already`, {
+        cause: error,
+        fields: { runId: run.id, callId },
+      });
+    }
+  }
+
   /** Matching runs, newest first. */
   select(filter: RunFilter): AsyncGenerator<Run, void, void> {
-    return selectRuns(this.#options.ledger, filter);
+    return selectRuns(this, filter);
   }
 
   /** One page of the matching runs, newest first, for bounded work. Throws `invalid_spec` for a cursor that no page gave. */
@@ -182,8 +210,8 @@ export class RunControl {
 
   /** One of them. Throws `not_found` when nothing is known of it, unless that is all the same. */
   async pool(pool: ModelId, options: { readonly evenUnknown?: boolean } = {}): Promise<PoolView> {
-    const { view, isKnown } = await readPool(this.#options, pool);
-    if (isKnown || options.evenUnknown === true) return view;
+    const view = await readPool(this.#options, pool, options);
+    if (view !== undefined) return view;
     throw new BatonError(
       "not_found",
       `there is no pool ${pool}: no run was sent to it and nobody serves it`,
@@ -223,7 +251,9 @@ export class RunControl {
     const input = parseRunInput(value);
     const { run, spec } = await this.get(id);
     if (run.status !== "waiting") throw notPossible(run.id, run.status, "answered");
-    const items = inputItems(run, spec, await this.#tail(run), input, ids.now());
+    const tail = await this.#tail(run);
+    const make = () => inputItems(run, spec, tail, input, ids.now());
+    const items = await this.#orDone(run, make, isResultOf);
     const reply = await ledger.resume(id, newOperationId(ids), { length: run.items, items });
     await this.#enqueueAfter("answered", id, reply);
   }
@@ -240,14 +270,18 @@ export class RunControl {
     const { ledger, ids } = this.#options;
     const { run, spec } = await this.get(id);
     const items = placeItems(run, await this.#retryItems(run, options), ids.now());
-    const reply = await ledger.retry(id, {
+    const retry: Retry = {
       op: newOperationId(ids),
       epoch: run.epoch,
       length: run.items,
       pool: options.model,
       timeoutMs: timeoutMsOf(spec),
       items,
-    });
+    };
+    const { admission } = options;
+    const reply = await (admission === undefined
+      ? ledger.retry(id, retry)
+      : admission.admit((until) => ledger.retryUntil(id, retry, until)));
     await this.#enqueueAfter("retried", id, reply);
   }
 
@@ -276,7 +310,8 @@ export class RunControl {
     this.#demand(id, did, reply);
     if (reply.kind !== "done" || reply.entry === undefined) return;
     const glance = await this.#options.ledger.glance(id);
-    await this.#options.queues.enqueue(reply.entry, { priority: glance?.priority ?? 0 });
+    const delayMs = Math.max(0, (glance?.notBefore ?? 0) - this.#options.ids.now());
+    await this.#options.queues.enqueue(reply.entry, { priority: glance?.priority ?? 0, delayMs });
   }
 
   #demand(id: RunId, did: string, reply: ControlReply): void {
@@ -287,6 +322,15 @@ export class RunControl {
       fields: { runId: id },
     });
   }
+}
+
+function isResultOf(part: Part, callId: string): boolean {
+  return part.type === "tool_result" && part.callId === callId;
+}
+
+function isWordOn(part: Part, callId: string): boolean {
+  if (part.type !== "record" || (part.act !== "approve" && part.act !== "reject")) return false;
+  return callsIn(part).includes(callId);
 }
 
 function notPossible(id: RunId, status: string, did: string): BatonError {

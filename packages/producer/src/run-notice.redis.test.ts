@@ -33,7 +33,8 @@ function runOf(own: object): Run {
 /** A ledger with one live worker, which serves the model. */
 async function served() {
   const rig = await openRig(redis.url);
-  const counts = { concurrency: 1, active: 0, activeByPool: {}, caps: {}, refused: [], endedByPool: {} };
+  const byPool = { activeByPool: {}, caps: {}, refused: [], endedByPool: {}, failingByPool: {} };
+  const counts = { concurrency: 1, active: 0, ...byPool };
   const worker = {
     workerId: "w",
     host: "h",

@@ -1,6 +1,6 @@
-/** A run that is sealed with a key that is not given here hides no other run, wherever runs are listed. */
-import type { Run } from "@baton/core";
-import { createLedger, type Ledger } from "@baton/store";
+/** A run that is sealed with a key that is not given here, or damaged, hides no other run, wherever runs are listed. */
+import { type Run, runIdSchema } from "@baton/core";
+import { createLedger, type Ledger, runKeys } from "@baton/store";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import {
@@ -13,8 +13,7 @@ import {
 } from "../../store/src/testing/make-run.ts";
 import { testCipher } from "../../store/src/testing/test-cipher.ts";
 import { batchErrors, batchResults } from "./batch/batch-results.ts";
-import { pageRuns } from "./page-runs.ts";
-import { selectRuns } from "./select-runs.ts";
+import { pageRuns, type RunPageQuery, selectRuns } from "./page-runs.ts";
 
 const redis = useRedis();
 let older: Ledger;
@@ -47,7 +46,8 @@ test("a list has the run without what it cannot read, and says which key is miss
   expect(runs).toMatchObject(expected);
   expect(runs[1]).not.toHaveProperty("metadata");
   const selected: Run[] = [];
-  for await (const run of selectRuns(ledger, { status: "failed", error: "refusal" })) selected.push(run);
+  const pages = { page: (query: RunPageQuery) => pageRuns(ledger, query) };
+  for await (const run of selectRuns(pages, { status: "failed", error: "refusal" })) selected.push(run);
   expect(ownFirst(selected)).toMatchObject(expected);
   expect((await pageRuns(ledger, { metadata, limit: 10 })).runs).toMatchObject([{ id: own }]);
 });
@@ -59,6 +59,31 @@ test("a list has a run that waits, without the sentence of its wait", async () =
   const detail = expect.stringContaining("the key k1");
   expect(runs).toMatchObject([{ id: claim.runId, status: "waiting", reason: "approval", detail }]);
 });
+
+/** What may lie in Redis of a run when something went wrong there. */
+const DAMAGES = {
+  "a record of another type": async (id: string) => {
+    await ledger.redis.del(keysOf(id).run);
+    await ledger.redis.set(keysOf(id).run, "x");
+  },
+  "a status that there is not": (id: string) => ledger.redis.hset(keysOf(id).run, "status", "dozing"),
+  "phases that are none": (id: string) => ledger.redis.rpush(keysOf(id).phases, "[1, 2]"),
+  "a spec that is none": (id: string) => ledger.redis.set(keysOf(id).spec, "{"),
+};
+const keysOf = (id: string) => runKeys(runIdSchema.parse(id));
+
+test.each(Object.entries(DAMAGES))(
+  "a list leaves out a run with %s, and has the others",
+  async (_, damage) => {
+    const ids = [await failed(ledger), await failed(ledger), await failed(ledger)];
+    await damage(ids[1] ?? "");
+    for (const query of [{}, { status: "failed" as const }, { metadata }]) {
+      const { runs, cursor } = await pageRuns(ledger, { ...query, limit: 10 });
+      expect(runs.map(({ id }) => id).sort()).toEqual([ids[0], ids[2]].sort());
+      expect(cursor).toBeUndefined();
+    }
+  },
+);
 
 describe("the results of a batch", () => {
   const signal = new AbortController().signal;
@@ -99,6 +124,32 @@ describe("the results of a batch", () => {
     expect(sorted(await Array.fromAsync(batchErrors(ledger, "nightly", {}, signal)))).toMatchObject([
       { custom_id: "a", error: { code: "refusal", message: missing.message } },
       { custom_id: "b", error: { code: "refusal", message: "no, not that" } },
+    ]);
+  });
+
+  test.each(Object.entries(DAMAGES))("leave out a run with %s, and have the others", async (_, damage) => {
+    await ledger.openBatch({ id: "nightly" });
+    for (const name of ["a", "b", "c"]) {
+      const { claim } = await running(ledger, batch(name));
+      await ledger.commit(claim, commitOf(1, { kind: "succeeded" }, [itemAt(1, "shown")]));
+      if (name === "b") await damage(claim.runId);
+    }
+    for (const order of ["input", "finished"] as const) {
+      const lines = sorted(await Array.fromAsync(batchResults(ledger, "nightly", { order }, signal)));
+      expect(lines.map(({ custom_id }) => custom_id)).toEqual(["a", "c"]);
+    }
+  });
+
+  test("say of a run whose conversation is damaged that it cannot be read", async () => {
+    await ledger.openBatch({ id: "nightly" });
+    for (const name of ["a", "b"]) {
+      const { claim } = await running(ledger, batch(name));
+      await ledger.commit(claim, commitOf(1, { kind: "succeeded" }, [itemAt(1, "shown")]));
+      if (name === "a") await ledger.redis.lset(keysOf(claim.runId).log, 1, "{");
+    }
+    expect(sorted(await Array.fromAsync(batchResults(ledger, "nightly", {}, signal)))).toMatchObject([
+      { custom_id: "a", final_output: null, error: { code: "store_corrupt" } },
+      { custom_id: "b", final_output: "shown" },
     ]);
   });
 });

@@ -21,6 +21,7 @@ const view: PoolView = {
   oldestWaitMs: 2_500,
   active: 2,
   workers: 1,
+  failing: 1,
   places: 7,
   endedLastMinute: 9,
   headroom: { requests: 10.5, tokens: null },
@@ -51,6 +52,7 @@ test("a worker comes back from the wire as it was", () => {
     activeByPool: { "openai/gpt-5.2": 2 },
     caps: { "openai/gpt-5.2": 3 },
     endedByPool: { "openai/gpt-5.2": 4 },
+    failingByPool: { "openai/gpt-5.2": 5 },
     seenAt: 1_700_000_000_123,
   };
   const sent: unknown = JSON.parse(JSON.stringify(wireWorker(worker)));

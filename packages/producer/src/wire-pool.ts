@@ -40,6 +40,7 @@ export const wirePoolSchema = z.object({
   oldest_wait_ms: z.number().min(0),
   active: count.describe("Phases at work."),
   workers: count.describe("Live workers that serve it."),
+  failing: count.default(0).describe("Those among them whose claims Redis refuses: their logs say why."),
   places: count.describe("How many of its phases they can have at work at once."),
   ended_last_minute: count.describe("Phases that ended in the last minute."),
   headroom: z
@@ -75,6 +76,11 @@ export const wireWorkerSchema = z.object({
   active_by_pool: byPool,
   caps: byPool.describe("Places that single pools may take of its own."),
   ended_by_pool: byPool.describe("Phases that ended in the last minute."),
+  failing_by_pool: byPool
+    .default({})
+    .describe(
+      "Claims in a row that Redis refused to it: it serves no run of these pools, and its log says why.",
+    ),
   seen_at: z.iso.datetime(),
 });
 export type WireWorker = z.infer<typeof wireWorkerSchema>;
@@ -131,6 +137,7 @@ export function wireWorker(worker: LiveWorker): WireWorker {
     active_by_pool: worker.activeByPool,
     caps: worker.caps,
     ended_by_pool: worker.endedByPool,
+    failing_by_pool: worker.failingByPool,
     seen_at: new Date(worker.seenAt).toISOString(),
   };
 }
@@ -149,6 +156,7 @@ export function workerOfWire(wire: WireWorker): LiveWorker {
     activeByPool: wire.active_by_pool,
     caps: wire.caps,
     endedByPool: wire.ended_by_pool,
+    failingByPool: wire.failing_by_pool,
     seenAt: Date.parse(wire.seen_at),
   };
 }

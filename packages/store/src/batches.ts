@@ -13,7 +13,7 @@ import { admissionKeys, shardKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { nanoUsd } from "./run-record.ts";
 import type { RunScript } from "./scripts.ts";
-import { spaceBatchesKey } from "./spaces.ts";
+import { onShards } from "./shards.ts";
 
 export interface Batch {
   readonly id: string;
@@ -53,15 +53,6 @@ export interface BatchCounts {
   readonly cancelled: number;
 }
 
-export interface BatchListPage {
-  readonly from: number;
-  readonly limit: number;
-  /** Only batches of this namespace. */
-  readonly namespace?: string | undefined;
-  /** Only batches behind this one, of which `at` is the `createdAt`. */
-  readonly before?: { readonly id: string; readonly at: number } | undefined;
-}
-
 export interface BatchEnding {
   readonly id: RunId;
   /** What another call, maybe of another process, takes as `after` to go on behind it. */
@@ -83,8 +74,8 @@ const WEIGHT = { min: 0.001, max: 1_000 } as const;
 /** How long one of several shards keeps a batch whose runs there are gone; while others have some it is renewed. */
 export const KEPT_FOR_SHARDS_MS = 86_400_000;
 
-/** Letters, digits, `.`, `_` and `-`: it stands in keys and in file names. */
-export const BATCH_ID = /^(?:[a-z0-9][a-z0-9._-]{0,63}\/)?[A-Za-z0-9._-]{1,64}$/;
+/** Letters, digits, `.`, `_` and `-`, and no dot first: it stands in keys, in file names, and in the path of a URL. */
+export const BATCH_ID = /^(?:[a-z0-9][a-z0-9._-]{0,63}\/)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
 
 const FIELDS = [
   "created",
@@ -108,13 +99,12 @@ export async function openBatch(
   const fields: string[] = ["weight", weightField(open.weight ?? 1)];
   if (open.runAt !== undefined) fields.push("run_at", String(open.runAt));
   fields.push(...budgetFields(open.budget ?? {}));
-  const replies = await onShards(shards, (shard) => callBatch(run, shard, open.id, "open", fields));
-  return replies[0]?.[0] === "opened" ? "opened" : "known";
+  return (await callAll(run, shards, open.id, "open", fields)) === "opened" ? "opened" : "known";
 }
 
 /** Says that all runs of the batch are in: how many there are. */
 export async function sealBatch(run: RunScript, shards: number, id: string, lines: number): Promise<void> {
-  await onShards(shards, (shard) => callBatch(run, shard, id, "set", ["lines", String(lines)]));
+  await callAll(run, shards, id, "set", ["lines", String(lines)]);
 }
 
 export async function setBatchWeight(
@@ -123,8 +113,7 @@ export async function setBatchWeight(
   id: string,
   weight: number,
 ): Promise<void> {
-  const fields = ["weight", weightField(weight)];
-  await onShards(shards, (shard) => callBatch(run, shard, id, "set", fields));
+  await callAll(run, shards, id, "set", ["weight", weightField(weight)]);
 }
 
 /** Sets the whole budget; what is left out has no bound. */
@@ -134,7 +123,7 @@ export async function setBatchBudget(
   id: string,
   budget: Budget,
 ): Promise<void> {
-  await onShards(shards, (shard) => callBatch(run, shard, id, "set", budgetFields(budget)));
+  await callAll(run, shards, id, "set", budgetFields(budget));
 }
 
 function budgetFields({ tokens, usd }: Budget): string[] {
@@ -152,27 +141,45 @@ function weightField(weight: number): string {
   return String(weight);
 }
 
-function callBatch(
+/** The first shard says when the batch was made, and the others say the same: its place in the list is that time. */
+async function callAll(
   run: RunScript,
-  shard: number,
+  shards: number,
   id: string,
-  how: "open" | "set" | "sweep" | "renew",
+  how: "open" | "set",
   fields: readonly string[],
-  idleMs = WITHOUT_RUNS_MS,
-) {
+): Promise<string> {
+  const [reply, at] = await callBatch(run, 0, { id, how }, fields);
+  const created = typeof at === "string" ? at : undefined;
+  const others = Array.from({ length: shards - 1 }, (_, other) => other + 1);
+  await Promise.all(others.map((shard) => callBatch(run, shard, { id, how, created }, fields)));
+  return String(reply);
+}
+
+interface BatchCall {
+  readonly id: string;
+  readonly how: "open" | "set" | "sweep" | "renew";
+  /** When the batch was made, if it is not now. */
+  readonly created?: string | undefined;
+  /** How long it is kept without runs. */
+  readonly idleMs?: number;
+}
+
+function callBatch(run: RunScript, shard: number, call: BatchCall, fields: readonly string[] = []) {
+  const { id, how, created = "", idleMs = WITHOUT_RUNS_MS } = call;
   const key = keyOf(shard, id);
   const keys = [key, `${key}:runs`, admissionKeys(shard).batches];
-  return run("batch", keys, [id, how, String(idleMs), ...fields]);
+  return run("batch", keys, [id, how, String(idleMs), created, ...fields]);
 }
 
 /** Takes a batch whose hash is gone on a shard out of the list of that shard. */
 export async function sweepBatch(run: RunScript, shard: number, id: string): Promise<void> {
-  await callBatch(run, shard, id, "sweep", []);
+  await callBatch(run, shard, { id, how: "sweep" });
 }
 
 /** Keeps what a batch spent on a shard that has no run of it any more. */
 export async function renewBatch(run: RunScript, shard: number, id: string): Promise<void> {
-  await callBatch(run, shard, id, "renew", [], KEPT_FOR_SHARDS_MS);
+  await callBatch(run, shard, { id, how: "renew", idleMs: KEPT_FOR_SHARDS_MS });
 }
 
 export async function readBatch(redis: RedisClient, shards: number, id: string): Promise<Batch> {
@@ -183,9 +190,11 @@ export async function readBatch(redis: RedisClient, shards: number, id: string):
     return found === undefined ? undefined : Number(found);
   };
   const [tokens, cost, tokensMax, costMax] = [sum(4), sum(5), first(7), first(8)];
+  // A run that joins a batch makes it on its shard alone, so that a shard may have it later than another.
+  const created = parts.flatMap(([at]) => (at ? [Number(at)] : []));
   return {
     id,
-    createdAt: first(0),
+    createdAt: created.length === 0 ? undefined : Math.min(...created),
     lines: first(1),
     isOpen: first(9) !== undefined && first(1) === undefined,
     weight: Math.min(WEIGHT.max, Math.max(WEIGHT.min, first(2) ?? 1)),
@@ -199,48 +208,6 @@ export async function readBatch(redis: RedisClient, shards: number, id: string):
     },
     isSpent: (tokensMax !== undefined && tokens >= tokensMax) || (costMax !== undefined && cost >= costMax),
   };
-}
-
-/** Ids of batches, newest first, from place `from` on. */
-export async function listBatches(
-  redis: RedisClient,
-  shards: number,
-  page: BatchListPage,
-): Promise<readonly string[]> {
-  const { from, limit, namespace, before } = page;
-  const at = before === undefined ? undefined : await openedAt(redis, shards, before);
-  // A batch is on each shard that has a run of it, so the newest of all are among the newest of each.
-  const parts = await onShards(shards, async (shard) => {
-    const all = admissionKeys(shard).batches;
-    const key = namespace === undefined ? all : spaceBatchesKey(shard, namespace);
-    if (at === undefined) return redis.zrevrange(key, 0, from + limit - 1, "WITHSCORES");
-    const same = redis.zrangebyscore(key, at, at, "WITHSCORES");
-    const older = redis.zrevrangebyscore(key, `(${at}`, "-inf", "WITHSCORES", "LIMIT", 0, from + limit);
-    return (await Promise.all([same, older])).flat();
-  });
-  const newest = new Map<string, number>();
-  for (const part of parts) {
-    for (let place = 0; place + 1 < part.length; place += 2) {
-      const [id = "", at] = [part[place], Number(part[place + 1])];
-      newest.set(id, Math.min(at, newest.get(id) ?? at));
-    }
-  }
-  return [...newest]
-    .filter(([id, score]) => before === undefined || score !== at || id < before.id)
-    .sort(([idA, a], [idB, b]) => b - a || (idA < idB ? 1 : -1))
-    .slice(from, from + limit)
-    .map(([id]) => id);
-}
-
-/** Where a batch stands in the list, also when it is gone from there. */
-async function openedAt(
-  redis: RedisClient,
-  shards: number,
-  { id, at }: NonNullable<BatchListPage["before"]>,
-): Promise<number> {
-  const scores = await onShards(shards, (shard) => redis.zscore(admissionKeys(shard).batches, id));
-  const known = scores.filter((score) => score !== null).map(Number);
-  return known.length === 0 ? at : Math.min(...known);
 }
 
 /** How many runs of a batch there are by status. */
@@ -359,10 +326,6 @@ interface ShardCursor {
 function parseCursor(text: string): ShardCursor[] {
   // It is our own text, given back.
   return JSON.parse(text) as ShardCursor[];
-}
-
-function onShards<Value>(shards: number, ask: (shard: number) => Promise<Value>): Promise<Value[]> {
-  return Promise.all(Array.from({ length: shards }, (_, shard) => ask(shard)));
 }
 
 function keyOf(shard: number, id: string): string {

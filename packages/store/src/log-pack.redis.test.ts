@@ -1,10 +1,11 @@
+import type { Item } from "@baton/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import type { Cipher } from "./cipher.ts";
 import { runKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { packLog, unpackLog } from "./log-pack.ts";
-import { commitOf, itemAt, newOp, running } from "./testing/make-run.ts";
+import { commitOf, createQueued, itemAt, newOp, running } from "./testing/make-run.ts";
 import { CLEAR_AND_ENCRYPTED } from "./testing/test-cipher.ts";
 
 const redis = useRedis();
@@ -55,6 +56,28 @@ describe.each(CLEAR_AND_ENCRYPTED)("a log (%s)", (_how, cipher) => {
     const id = await ended("succeeded");
     const open = await ended("failed");
     expect(await ledger.conversation(id, from, to)).toEqual(await ledger.conversation(open, from, to));
+  });
+
+  test("a part of it ends where no more fits, and has one item at least, packed or not", async () => {
+    const items = Array.from({ length: 40 }, (_, seq) => itemAt(seq, "x".repeat(seq % 5 === 0 ? 9_000 : 10)));
+    const { runId: many } = await createQueued(ledger, { items });
+    const logs = [
+      { id: many, expected: items },
+      { id: await ended("succeeded"), expected: LONG },
+      { id: await ended("failed"), expected: LONG },
+    ];
+    for (const { id, expected } of logs) {
+      for (const bytesMax of [1, 20_000, 10_000_000]) {
+        const pages: (readonly Item[])[] = [];
+        for (let from = 0; from < expected.length; from += pages.at(-1)?.length ?? 0) {
+          pages.push(await ledger.conversation(id, from, expected.length + 5, bytesMax));
+        }
+        expect(pages.flat()).toEqual(expected);
+        expect(pages.every((page) => page.length === 1 || JSON.stringify(page).length < bytesMax)).toBe(true);
+        expect(pages.length).toBe(bytesMax === 1 ? expected.length : bytesMax > 1e6 ? 1 : pages.length);
+      }
+    }
+    expect(await ledger.conversation(many, 3, 4, 1e6)).toEqual(items.slice(3, 5));
   });
 
   test("what may be retried is not packed, and goes on where it was", async () => {

@@ -31,22 +31,60 @@ export function unpackLog(entries: readonly Buffer[]): readonly string[] {
   return zstdDecompressSync(first, { maxOutputLength: UNPACKED_BYTES_MAX }).toString().split("\n");
 }
 
-/** Entries `from` to `to` (inclusive; -1 is the last) of a run's log, packed or not. */
+/** Entries that are asked for at once when it is not known how long they are: no more than these are read in vain. */
+const SLICE = 16;
+
+/**
+ * Entries `from` to `to` (inclusive; -1 is the last) of a run's log, packed or not. With `bytesMax`, and a `to` that is
+ * counted from the start: only as many as fit, and one at least.
+ */
 export async function readLog(
   redis: RedisClient,
   codec: Codec,
   id: RunId,
   from = 0,
   to = -1,
+  bytesMax?: number,
 ): Promise<readonly string[]> {
   const { log } = runKeys(id);
-  const entries = await redis.lrangeBuffer(log, from, to);
+  const entries =
+    bytesMax === undefined
+      ? await redis.lrangeBuffer(log, from, to)
+      : await fittingRange(redis, log, { from, to, bytesMax });
   // The page of a log that was packed meanwhile is read again from the pack, and never the other way round.
   const [head] = from === 0 ? entries : await redis.lrangeBuffer(log, 0, 0);
   const first = head === undefined ? undefined : codec.openPack(id, head);
   if (first === undefined || !isPack(first)) return entries.map(String);
   const all = unpackLog([first]);
-  return all.slice(from, to < 0 ? all.length + to + 1 : to + 1);
+  return fitting(all.slice(from, to < 0 ? all.length + to + 1 : to + 1), bytesMax);
+}
+
+async function fittingRange(
+  redis: RedisClient,
+  log: string,
+  { from, to, bytesMax }: { readonly from: number; readonly to: number; readonly bytesMax: number },
+): Promise<readonly Buffer[]> {
+  const entries: Buffer[] = [];
+  for (let at = from; at <= to; at += SLICE) {
+    const slice = await redis.lrangeBuffer(log, at, Math.min(to, at + SLICE - 1));
+    entries.push(...slice);
+    const some = fitting(entries, bytesMax);
+    if (slice.length < SLICE || some.length < entries.length) return some;
+  }
+  return entries;
+}
+
+/** As many of the first ones as fit, and one at least. */
+function fitting<Entry extends string | Buffer>(
+  entries: readonly Entry[],
+  bytesMax = Number.POSITIVE_INFINITY,
+): readonly Entry[] {
+  let bytes = 0;
+  for (const [place, { length }] of entries.entries()) {
+    bytes += length;
+    if (place > 0 && bytes > bytesMax) return entries.slice(0, place);
+  }
+  return entries;
 }
 
 function isPack(entry: Buffer): boolean {

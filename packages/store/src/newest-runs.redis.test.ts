@@ -3,8 +3,8 @@ import { newBatchRunId, type RunId } from "@baton/core";
 import { describe, expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { BATCH_GROUPS, type BatchGroup } from "./batch-page.ts";
-import { runKeys, shardKeys, spaceKeys } from "./keys.ts";
-import { type NewestPage, newestRunning, newestRuns } from "./newest-runs.ts";
+import { shardKeys, spaceKeys } from "./keys.ts";
+import { type NewestPage, newestRuns } from "./newest-runs.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { defineScripts } from "./scripts.ts";
 
@@ -31,15 +31,15 @@ async function fill(client: RedisClient, count: number, indexOf = ofAll, groupOf
 
 async function pages(
   client: RedisClient,
-  options: Omit<NewestPage, "before"> & { readonly groups?: readonly BatchGroup[] },
+  options: Omit<NewestPage, "before">,
   between: (page: number) => Promise<void> = async () => undefined,
 ): Promise<readonly (readonly RunId[])[]> {
-  const run = defineScripts(client);
+  const source = { redis: client, run: defineScripts(client), shards: SHARDS };
   const found: (readonly RunId[])[] = [];
   let before: RunId | undefined;
   let hasMore = true;
   while (hasMore) {
-    const page = await newestRuns(run, SHARDS, { ...options, before });
+    const page = await newestRuns(source, { ...options, before });
     found.push(page.ids);
     before = page.ids.at(-1);
     hasMore = page.hasMore;
@@ -60,20 +60,20 @@ describe("pages of runs", () => {
     },
   );
 
-  test("of a group leave the others out", async () => {
+  test("of a status leave the others out", async () => {
     const client = redis.connect();
     const ids = await fill(client, 60);
     const expected = ids.filter((_, place) => spread(59 - place) === "failed");
-    expect((await pages(client, { limit: 4, groups: ["failed"] })).flat()).toEqual(expected);
+    expect((await pages(client, { limit: 4, status: "failed" })).flat()).toEqual(expected);
   });
 
   test("of one shard and one group are whole", async () => {
     const client = redis.connect();
     const ids = (await fill(client, 30, ofAll, () => "live")).filter((id) => shardIn(id) === 0);
-    const run = defineScripts(client);
-    const first = await newestRuns(run, 1, { limit: 6 });
+    const source = { redis: client, run: defineScripts(client), shards: 1 };
+    const first = await newestRuns(source, { limit: 6 });
     expect(first).toEqual({ ids: ids.slice(0, 6), hasMore: true });
-    const rest = await newestRuns(run, 1, { limit: 6, before: first.ids.at(-1) });
+    const rest = await newestRuns(source, { limit: 6, before: first.ids.at(-1) });
     expect(rest).toEqual({ ids: ids.slice(6), hasMore: false });
   });
 
@@ -106,26 +106,44 @@ describe("pages of runs", () => {
   });
 });
 
-test("runs at work are found among their batch's or namespace's queued ones without a look at those", async () => {
-  const client = redis.connect();
-  const ids = Array.from({ length: 12 }, (_, place) => idAt(place)).reverse();
-  for (const [place, id] of ids.entries()) {
-    await client.zadd(shardKeys(shardIn(id)).running, 1, id);
-    const fields = { batch: place % 2 === 0 ? "b" : "other", namespace: place % 3 === 0 ? "n" : "other" };
-    await client.hset(runKeys(id).run, fields);
+describe("queued runs, and those at work among them", () => {
+  /** 60 of them, the newest first; each second is of the batch, each third of the namespace. */
+  async function fillLive(isAtWork: (place: number) => boolean) {
+    const client = redis.connect();
+    const ids = Array.from({ length: 60 }, (_, place) => idAt(place)).reverse();
+    for (const [place, id] of ids.entries()) {
+      await client.zadd(ofAll(id), 0, `live/${id}`);
+      if (place % 2 === 0) await client.zadd(ofBatch(id), 0, `live/${id}`);
+      if (place % 3 === 0) await client.zadd(ofSpace(id), 0, `live/${id}`);
+      if (isAtWork(place)) await client.zadd(shardKeys(shardIn(id)).running, 1, id);
+    }
+    return { client, ids };
   }
-  const run = defineScripts(client);
-  const of = (page: NewestPage) => newestRunning(client, run, SHARDS, page);
-  expect(await of({ limit: 5 })).toEqual({ ids: ids.slice(0, 5), hasMore: true });
-  expect(await of({ limit: 9, before: ids[4] })).toEqual({ ids: ids.slice(5), hasMore: false });
-  const batch = ids.filter((_, place) => place % 2 === 0);
-  expect(await of({ limit: 9, batch: "b" })).toEqual({ ids: batch, hasMore: false });
-  expect(await of({ limit: 9, namespace: "n" })).toEqual({
-    ids: ids.filter((_, place) => place % 3 === 0),
-    hasMore: false,
+
+  test.each([
+    ["all", {}, 1],
+    ["a batch", { batch: "b", namespace: "n" }, 2],
+    ["a namespace", { namespace: "n" }, 3],
+  ] as const)("are told apart, of %s, by pages that are full but for the last", async (_, whose, every) => {
+    const isAtWork = (place: number): boolean => place < 20 || place % 5 === 0;
+    const { client, ids } = await fillLive(isAtWork);
+    for (const status of ["queued", "running"] as const) {
+      const own = ids.filter((_, place) => place % every === 0 && isAtWork(place) === (status === "running"));
+      const found = await pages(client, { limit: 4, status, ...whose });
+      expect(found.flat()).toEqual(own);
+      expect(found.length).toBe(Math.ceil(own.length / 4));
+    }
   });
-  expect(await of({ limit: 9, batch: "b", namespace: "n" })).toEqual({
-    ids: ids.filter((_, place) => place % 6 === 0),
-    hasMore: false,
+
+  test("are found behind any number of those at work", async () => {
+    const client = redis.connect();
+    const ids = Array.from({ length: 1_200 }, (_, place) =>
+      newBatchRunId(0, { at: 1_000, line: place }, { random }),
+    ).reverse();
+    await client.zadd(shardKeys(0).status, ...ids.flatMap((id) => ["0", `live/${id}`]));
+    await client.zadd(shardKeys(0).running, ...ids.slice(0, 1_100).flatMap((id) => ["1", id]));
+    const source = { redis: client, run: defineScripts(client), shards: 1 };
+    const page = await newestRuns(source, { limit: 10, status: "queued" });
+    expect(page).toEqual({ ids: ids.slice(1_100, 1_110), hasMore: true });
   });
 });

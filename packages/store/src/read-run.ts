@@ -1,25 +1,23 @@
-/** Reading runs: one with its phases, its conversation by pages, and lists by status. Reads change nothing. */
+/** Reading runs: one with its phases, its conversation by pages, and how many there are. Reads change nothing. */
 import {
   BatonError,
   type Item,
-  isLive,
   type ModelId,
   type Run,
   type RunId,
   type RunSpec,
   type RunStatus,
-  runIdSchema,
   storedSpecSchema,
 } from "@baton/core";
 import { readItems } from "./claim-run.ts";
 import type { Codec } from "./codec.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import { readLog } from "./log-pack.ts";
+import { isFaultOfRecord } from "./record-fault.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { readRunRecord } from "./run-record.ts";
 import type { RunScript } from "./scripts.ts";
 import { onShards } from "./shards.ts";
-import { spaceRunsKey } from "./spaces.ts";
 
 export interface RunWithSpec {
   readonly run: Run;
@@ -49,9 +47,19 @@ export function assembleRun(
 
 /**
  * The run as a list shows it. One that is sealed with a key that is not given here, or that was tampered with, must not
- * hide the others: it is shown without what its spec says, and with the reason where a sentence stands.
+ * hide the others: it is shown without what its spec says, and with the reason where a sentence stands. One whose record
+ * is damaged cannot be shown: it is left out, and whoever reads that run alone is told.
  */
 export async function readOutline(run: RunScript, codec: Codec, id: RunId): Promise<Run | undefined> {
+  try {
+    return await outlineOf(run, codec, id);
+  } catch (error) {
+    if (isFaultOfRecord(error)) return undefined;
+    throw error;
+  }
+}
+
+async function outlineOf(run: RunScript, codec: Codec, id: RunId): Promise<Run | undefined> {
   const [fields, phases, spec] = await run("read", [runKeys(id).run], ["run"]);
   if (typeof spec !== "string") return undefined;
   const opened = openedOr(
@@ -114,15 +122,16 @@ function withSentences(
   };
 }
 
-/** Items `from` to `to` (inclusive; -1 is the last). */
+/** Items `from` to `to` (inclusive; -1 is the last); with `bytesMax` as many of them as `readLog` says. */
 export async function readConversation(
   redis: RedisClient,
   codec: Codec,
   id: RunId,
   from = 0,
   to = -1,
+  bytesMax?: number,
 ): Promise<readonly Item[]> {
-  return readItems(codec, id, await readLog(redis, codec, id, from, to), from);
+  return readItems(codec, id, await readLog(redis, codec, id, from, to, bytesMax), from);
 }
 
 /** What the reconciler and the retry need of a run: cheap, and not parsed further. */
@@ -166,117 +175,6 @@ export async function glanceAt(redis: RedisClient, id: RunId): Promise<RunGlance
   };
 }
 
-/** Members that one command is asked for. */
-const SCORES_AT_ONCE = 500;
-
-export interface ListPage {
-  readonly limit: number;
-  /** Ids that come after this one. */
-  readonly before?: RunId | undefined;
-  /** Runs of this batch alone. */
-  readonly batch?: string | undefined;
-  /** Runs of this namespace alone; not looked at where a batch is given, which lies within one. */
-  readonly namespace?: string | undefined;
-}
-
-/**
- * Ids of a status, newest first, that come after `before` in that order. Queued and running runs share an index
- * (a run goes between the two with every phase): those are told apart by the small set of the running ones. On several
- * shards the order is that of the ids without their shard, so a page goes on where the one before it ended.
- */
-export async function listRunIds(
-  redis: RedisClient,
-  shards: number,
-  status: RunStatus,
-  options: ListPage,
-): Promise<readonly RunId[]> {
-  const parts = await onShards(shards, (shard) => {
-    const before = options.before === undefined ? undefined : twinOf(options.before, shard);
-    return listOfShard(redis, shard, status, { ...options, before });
-  });
-  const [only = []] = parts;
-  if (parts.length === 1) return only;
-  return parts.flat().sort(newestFirst).slice(0, options.limit);
-}
-
-/** Compares ids of any shards. */
-export function newestFirst(a: RunId, b: RunId): number {
-  return placeOf(a) < placeOf(b) ? 1 : -1;
-}
-
-/** What is left of an id without its shard: it sorts by time. */
-function placeOf(id: RunId): string {
-  return id.slice(id.indexOf("_", 2) + 1);
-}
-
-/** Where an id would stand in the order of a shard. */
-export function twinOf(id: RunId, shard: number): RunId {
-  return runIdSchema.parse(`r_${shard}_${placeOf(id)}`);
-}
-
-async function listOfShard(
-  redis: RedisClient,
-  shard: number,
-  status: RunStatus,
-  options: ListPage,
-): Promise<readonly RunId[]> {
-  const keys = shardKeys(shard);
-  if (options.batch !== undefined) {
-    return listOfBatch(redis, `${keys.batchPrefix}${options.batch}:runs`, status, options);
-  }
-  const { namespace } = options;
-  const index = namespace === undefined ? keys.status : spaceRunsKey(shard, namespace);
-  if (status === "running") {
-    const running = await redis.zrange(keys.running, "0", "-1");
-    const ids = running
-      .sort()
-      .reverse()
-      .filter((id) => options.before === undefined || id < options.before);
-    const own = namespace === undefined ? ids : await liveIn(redis, index, ids);
-    return own.slice(0, options.limit).map((id) => runIdSchema.parse(id));
-  }
-  if (status !== "queued") return rangeOf(redis, index, status, options.limit, options.before);
-  const running = new Set(await redis.zrange(keys.running, "0", "-1"));
-  const queued: RunId[] = [];
-  let { before } = options;
-  for (;;) {
-    const page = await rangeOf(redis, index, "live", options.limit, before);
-    queued.push(...page.filter((id) => !running.has(id)));
-    before = page.at(-1);
-    if (before === undefined || queued.length >= options.limit) return queued.slice(0, options.limit);
-  }
-}
-
-/** Those of the runs that an index has among its live ones. */
-async function liveIn(redis: RedisClient, index: string, ids: readonly string[]): Promise<readonly string[]> {
-  const own: string[] = [];
-  for (let from = 0; from < ids.length; from += SCORES_AT_ONCE) {
-    const some = ids.slice(from, from + SCORES_AT_ONCE);
-    const scores = await redis.zmscore(index, ...some.map((id) => `live/${id}`));
-    own.push(...some.filter((_, place) => scores[place] !== null));
-  }
-  return own;
-}
-
-/** Runs of a batch that are queued and those that run are told apart by looking at each. */
-async function listOfBatch(
-  redis: RedisClient,
-  index: string,
-  status: RunStatus,
-  options: ListPage,
-): Promise<readonly RunId[]> {
-  if (!isLive(status)) return rangeOf(redis, index, status, options.limit, options.before);
-  const found: RunId[] = [];
-  let { before } = options;
-  for (;;) {
-    const page = await rangeOf(redis, index, "live", options.limit, before);
-    const glances = await Promise.all(page.map((id) => redis.hget(runKeys(id).run, "status")));
-    found.push(...page.filter((_, place) => glances[place] === status));
-    before = page.at(-1);
-    if (before === undefined || found.length >= options.limit) return found.slice(0, options.limit);
-  }
-}
-
 export async function countRuns(redis: RedisClient, shards: number, status: RunStatus): Promise<number> {
   const counts = await onShards(shards, (shard) => countOfShard(redis, shard, status));
   return counts.reduce((sum, count) => sum + count, 0);
@@ -291,16 +189,4 @@ async function countOfShard(redis: RedisClient, shard: number, status: RunStatus
     redis.zcard(keys.running),
   ]);
   return Math.max(0, live - running);
-}
-
-async function rangeOf(
-  redis: RedisClient,
-  index: string,
-  group: string,
-  limit: number,
-  before: RunId | undefined,
-): Promise<readonly RunId[]> {
-  const upper = before === undefined ? `[${group}/~` : `(${group}/${before}`;
-  const members = await redis.zrevrangebylex(index, upper, `[${group}/`, "LIMIT", 0, limit);
-  return members.map((member) => runIdSchema.parse(member.slice(group.length + 1)));
 }

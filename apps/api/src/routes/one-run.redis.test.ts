@@ -1,6 +1,8 @@
 /** `GET /v1/runs/:id` and its conversation: what is told, when it is told, and when there is nothing new to tell. */
 import { itemOfWire, runOfWire, type WireItem } from "@baton/core";
+import { runKeys } from "@baton/store";
 import { describe, expect, test } from "vitest";
+import { commitOf, itemAt, running } from "../../../../packages/store/src/testing/make-run.ts";
 import { useRedis } from "../../../../test/support/redis.ts";
 import { call, type Script, text } from "../../../../test/support/scripted-model.ts";
 import { until } from "../../../../test/support/until.ts";
@@ -186,5 +188,37 @@ describe("a conversation", () => {
     expect(behind.body).toEqual({ data: [], next_from: null });
     const odd = await api.call("GET", `${path}/conversation?from=-1`);
     expect(odd).toMatchObject({ status: 400, body: { error: { field: "from" } } });
+  });
+
+  test("that is damaged has an end", async () => {
+    await using api = await openApiRig(redis.url);
+    const { body: made } = await api.call("POST", "/v1/runs?wait=60", { input: "hi", model: GPT });
+    await redis.connect().ltrim(runKeys(made.id).log, 0, 0);
+    const ends = async (from: number) =>
+      (await api.call("GET", `/v1/runs/${made.id}/conversation?from=${from}`)).body;
+    expect(await ends(0)).toMatchObject({ data: [{ seq: 0 }], next_from: 1 });
+    expect(await ends(1)).toEqual({ data: [], next_from: null });
+  });
+
+  test("of large items comes by pages of a few megabytes, and its result without those of tools", async () => {
+    await using api = await openApiRig(redis.url);
+    const large = "x".repeat(1_000_000);
+    const items = Array.from({ length: 20 }, (_, seq) => ({
+      ...itemAt(seq, seq === 19 ? "last" : large),
+      role: seq === 19 ? ("assistant" as const) : ("user" as const),
+    }));
+    const { claim } = await running(api.store.ledger, { items: items.slice(0, 19) });
+    const path = `/v1/runs/${claim.runId}`;
+    const seen: number[] = [];
+    for (let from: number | null = 0; from !== null; ) {
+      const { body, text }: Answer = await api.call("GET", `${path}/conversation?limit=200&from=${from}`);
+      expect(text.length).toBeLessThan(9_000_000);
+      seen.push(...body.data.map(({ seq }: WireItem) => seq));
+      from = body.next_from;
+    }
+    expect(seen).toEqual(items.slice(0, 19).map(({ seq }) => seq));
+    await api.store.ledger.commit(claim, commitOf(19, { kind: "succeeded" }, items.slice(19)));
+    const { body } = await api.call("GET", path);
+    expect(body).toMatchObject({ status: "succeeded", final_output: "last" });
   });
 });

@@ -1,9 +1,11 @@
 /** `GET /v1/runs/:id` and its conversation. */
 import { runIdSchema, wireItem, wireItemSchema } from "@baton/core";
+import { CONVERSATION_PAGE_BYTES } from "@baton/producer";
 import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { etagOf, isFresh } from "../etag.ts";
 import { PROBLEMS } from "../problem.ts";
+import { queryNumberOr } from "../query-values.ts";
 import { runFacts, runView, runViewSchema } from "./run-view.ts";
 import { waitForRun, waitSeconds } from "./wait-for-run.ts";
 
@@ -48,8 +50,8 @@ export function addOneRun(app: ApiApp, context: ApiContext): void {
 }
 
 const conversationQuery = z.strictObject({
-  from: z.coerce.number().int().min(0).default(0).describe("The first item, by its place."),
-  limit: z.coerce.number().int().min(1).max(ITEMS_MAX).default(50),
+  from: queryNumberOr(0, z.int().min(0)).describe("The first item, by its place."),
+  limit: queryNumberOr(50, z.int().min(1).max(ITEMS_MAX)),
 });
 
 const conversationSchema = z.object({
@@ -78,9 +80,12 @@ function addConversation(app: ApiApp, context: ApiContext): void {
       const { id } = request.params;
       const { from, limit } = request.query;
       const { run } = await runs.get(id);
-      const items = from < run.items ? await runs.conversation(id, from, from + limit - 1) : [];
+      const to = from + limit - 1;
+      const items = from < run.items ? await runs.conversation(id, from, to, CONVERSATION_PAGE_BYTES) : [];
       const next = from + items.length;
-      return { data: items.map(wireItem), next_from: next < run.items ? next : null };
+      // A log that ends before its run says so: there is no more, however often it is asked for.
+      const hasMore = items.length > 0 && next < run.items;
+      return { data: items.map(wireItem), next_from: hasMore ? next : null };
     },
   });
 }

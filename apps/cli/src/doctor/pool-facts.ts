@@ -5,6 +5,7 @@ import {
   type Cipher,
   createLedger,
   type Health,
+  isFaultOfRecord,
   type Ledger,
   type LiveWorker,
   listWorkers,
@@ -132,10 +133,4 @@ async function readRuns(ledger: Ledger, ids: readonly RunId[]) {
     }),
   );
   return { runs, corrupt };
-}
-
-function isFaultOfRecord(error: unknown): boolean {
-  if (error instanceof BatonError) return error.code === "store_corrupt";
-  if (!(error instanceof Error)) return false;
-  return error instanceof SyntaxError || error.name === "ZodError" || /WRONGTYPE/.test(error.message);
 }

@@ -26,6 +26,7 @@ function worker(more: Partial<LiveWorker> = {}): LiveWorker {
     caps: {},
     refused: [],
     endedByPool: {},
+    failingByPool: {},
     seenAt: NOW,
     ...more,
   };
@@ -58,6 +59,18 @@ function troubles(given: PoolFacts) {
 
 test("nothing is wrong with an idle worker of this version", () => {
   expect(troubles(facts({ backlog: new Map([[OPUS, 0]]) }))).toEqual([]);
+});
+
+test("a worker whose claims Redis refuses fails, with the pools, though it lives", () => {
+  const failing = worker({ failingByPool: { [GPT]: 12 } });
+  expect(troubles(facts({ workers: [worker(), failing] }))).toEqual([
+    {
+      status: "fail",
+      name: "claims",
+      found: "alpha (process 7), 1.0.0: Redis refuses its claims of openai/gpt-5.2",
+      advice: "its log says why; bring all workers to one version, and let its Redis user call scripts",
+    },
+  ]);
 });
 
 test("a pool with runs and without a worker fails, with the command that helps", () => {

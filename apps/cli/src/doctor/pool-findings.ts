@@ -13,6 +13,7 @@ const IDLE_WAIT_MS_MAX = 60_000;
 export function poolFindings(facts: PoolFacts, ownVersion: string): readonly Finding[] {
   return [
     ...workerFindings(facts),
+    ...failingFindings(facts.workers),
     ...versionFindings(facts.workers, ownVersion),
     ...unservedFindings(facts),
     ...heldFindings(facts),
@@ -40,6 +41,20 @@ function workerFindings({ workers, queued }: PoolFacts): readonly Finding[] {
   return more > 0 ? [...listed, ok("workers", `${more} more, ${workers.length} in all`)] : listed;
 }
 
+/** They live and beat, and yet serve nothing. */
+function failingFindings(workers: readonly LiveWorker[]): readonly Finding[] {
+  return workers
+    .filter(({ failingByPool }) => Object.keys(failingByPool).length > 0)
+    .slice(0, WORKERS_LISTED_MAX)
+    .map(({ host, pid, version, failingByPool }) =>
+      fail(
+        "claims",
+        `${host} (process ${pid}), ${version}: Redis refuses its claims of ${Object.keys(failingByPool).sort().join(", ")}`,
+        "its log says why; bring all workers to one version, and let its Redis user call scripts",
+      ),
+    );
+}
+
 function versionFindings(workers: readonly LiveWorker[], ownVersion: string): readonly Finding[] {
   const versions = [...new Set(workers.map(({ version }) => version))].sort();
   if (versions.every((version) => version === ownVersion)) return [];
@@ -63,7 +78,9 @@ function unservedFindings({ backlog, workers }: PoolFacts): readonly Finding[] {
       ),
     );
   const more = unserved.length - lines.length;
-  return more > 0 ? [...lines, fail("pools", `${more} more pools have no worker`, "baton pools ls")] : lines;
+  return more > 0
+    ? [...lines, fail("pools", `${count(more, "more pool")} without a worker`, "baton pools ls")]
+    : lines;
 }
 
 function heldFindings({ holds, backlog }: PoolFacts): readonly Finding[] {

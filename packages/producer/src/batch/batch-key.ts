@@ -16,7 +16,10 @@ export function batchKey({ id, customId }: BatchPlace): string {
 
 export function checkBatchId(id: string): void {
   if (BATCH_ID.test(id)) return;
-  throw new BatonError("invalid_spec", "a batch's id has 1 to 64 letters, digits, dots, dashes, underscores");
+  throw new BatonError(
+    "invalid_spec",
+    "a batch's id has 1 to 64 letters, digits, dots, dashes, underscores, and no dot first",
+  );
 }
 
 export function checkBatchPlace({ id, customId }: BatchPlace): void {

@@ -12,7 +12,7 @@ import {
   runIdSchema,
   type TerminalStatus,
 } from "@baton/core";
-import type { Ledger, RunWithSpec } from "@baton/store";
+import { isFaultOfRecord, type Ledger, type RunWithSpec } from "@baton/store";
 import { errorOf } from "../follow-run.ts";
 import { readResult } from "../read-result.ts";
 import { mapAtOnce } from "./at-once.ts";
@@ -112,14 +112,13 @@ type EndedRun = { readonly cursor: string } & (
   | { readonly run: Run; readonly unreadable: BatonError }
 );
 
-/** One run that is encrypted with a key that is not given here keeps nobody from the results of the others. */
+/** One run that is encrypted with a key that is not given here, or damaged, keeps nobody from the results of the others. */
 async function resultOfEnded(ledger: ResultsSource, ended: EndedRun): Promise<RunResult> {
   if ("unreadable" in ended) return withoutOutput(ended.run, ended.unreadable);
   try {
     return await readResult(ledger, ended.run, ended.spec);
   } catch (error) {
-    if (isUnreadable(error)) return withoutOutput(ended.run, error);
-    throw error;
+    return withoutOutput(ended.run, demandUnreadable(error));
   }
 }
 
@@ -128,14 +127,20 @@ async function readEnded(ledger: ResultsSource, { id, cursor }: Placed): Promise
     const found = await ledger.read(id);
     return found && { ...found, cursor };
   } catch (error) {
-    if (!isUnreadable(error)) throw error;
+    const unreadable = demandUnreadable(error);
     const run = await ledger.outline(id);
-    return run && { run, unreadable: error, cursor };
+    return run && { run, unreadable, cursor };
   }
 }
 
-function isUnreadable(error: unknown): error is BatonError {
-  return error instanceof BatonError && ["encryption_key_missing", "store_corrupt"].includes(error.code);
+/** Why a run cannot be read; throws what is wrong with more than this run. */
+function demandUnreadable(error: unknown): BatonError {
+  if (error instanceof BatonError && error.code === "encryption_key_missing") return error;
+  if (!isFaultOfRecord(error)) throw error;
+  if (error instanceof BatonError) return error;
+  return new BatonError("store_corrupt", "what lies in the store of this run cannot be read", {
+    cause: error,
+  });
 }
 
 function withoutOutput(run: Run, { code, message }: BatonError): RunResult {

@@ -12,14 +12,15 @@ import {
   type RunId,
   shardOfKey,
 } from "@baton/core";
-import type { CreateReply, Ledger } from "@baton/store";
+import type { CreateReply, CreateRun, Ledger } from "@baton/store";
+import type { Admission, AdmissionOptions } from "../admission.ts";
 import { firstItems } from "../first-items.ts";
 import { timeoutMsOf } from "../run-control.ts";
 import { forEachAtOnce } from "./at-once.ts";
 import { batchKey, checkBatchPlace } from "./batch-key.ts";
 import type { BatchLine } from "./batch-line.ts";
 
-export interface SubmitBatchOptions {
+export interface SubmitBatchOptions extends AdmissionOptions {
   readonly id: string;
   /** Whose runs they are; its id then begins with `<namespace>/`. */
   readonly namespace?: string | undefined;
@@ -59,7 +60,14 @@ export interface LineConflict {
 export interface SubmitDeps {
   readonly ledger: Pick<
     Ledger,
-    "create" | "openBatch" | "sealBatch" | "batch" | "setBatchBudget" | "setBatchWeight" | "shards"
+    | "create"
+    | "createUntil"
+    | "openBatch"
+    | "sealBatch"
+    | "batch"
+    | "setBatchBudget"
+    | "setBatchWeight"
+    | "shards"
   >;
   readonly ids: IdSource;
 }
@@ -82,7 +90,7 @@ export async function submitBatch(
   const counts = { created: 0, known: 0, conflicts: 0 };
   const submission = (isWhole: boolean): BatchSubmission => ({ id, ...counts, isWhole });
   const submit = async (line: BatchLine): Promise<void> => {
-    const reply = await create(deps, batch, line);
+    const reply = await create(deps, batch, line, options.admission);
     if (reply.kind === "created") counts.created += 1;
     if (reply.kind === "exists") counts.known += 1;
     if (reply.kind === "conflict") {
@@ -131,11 +139,12 @@ function create(
   { ledger, ids }: SubmitDeps,
   { id, namespace, openedAt, runAt }: OpenedBatch,
   { customId, line, spec }: BatchLine,
+  admission: Admission | undefined,
 ): Promise<CreateReply> {
   const now = ids.now();
   const startsAt = Math.max(runAt, spec.run_at === undefined ? 0 : Date.parse(spec.run_at));
   const idempotencyKey = batchKey({ id, customId });
-  return ledger.create({
+  const run: CreateRun = {
     id: newBatchRunId(shardOfKey(idempotencyKey, ledger.shards), { at: openedAt, line }, ids),
     spec,
     items: firstItems(spec, now),
@@ -147,5 +156,8 @@ function create(
     batch: { id, customId },
     namespace,
     admit: true,
-  });
+  };
+  return admission === undefined
+    ? ledger.create(run)
+    : admission.admit((until) => ledger.createUntil(run, until));
 }

@@ -1,4 +1,5 @@
 import type { Item, Part } from "@baton/core";
+import { CONVERSATION_PAGE_BYTES } from "@baton/producer";
 import { z } from "zod";
 import { runIdArgument } from "../run-view.ts";
 import { clip, sliceText } from "../text-slice.ts";
@@ -48,7 +49,8 @@ export const getConversation = defineTool({
   }),
   async run({ run_id: id, from, limit, item_from: itemFrom, item_chars: itemChars }, { runs }) {
     const { run } = await runs.get(id);
-    const found = from < run.items ? await runs.conversation(id, from, from + limit - 1) : [];
+    const to = from + limit - 1;
+    const found = from < run.items ? await runs.conversation(id, from, to, CONVERSATION_PAGE_BYTES) : [];
     const items: z.infer<typeof itemView>[] = [];
     let chars = 0;
     for (const item of found) {
