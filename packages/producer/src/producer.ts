@@ -19,12 +19,17 @@ import {
 } from "@baton/core";
 import {
   type CreateReply,
+  type CreateRun,
   conflictError,
   type EnqueueOptions,
+  FreshAnswers,
+  type HintSubscription,
+  type RunGlance,
   type RunWithSpec,
   type WatchOptions,
   watchRun,
 } from "@baton/store";
+import type { AdmissionOptions } from "./admission.ts";
 import { BatchControl } from "./batch/batch-control.ts";
 import { batchKey, checkBatchPlace } from "./batch/batch-key.ts";
 import { planContinuation } from "./continue-run.ts";
@@ -33,7 +38,7 @@ import { type Fork, type ForkOptions, planFork } from "./fork-run.ts";
 import { readResult } from "./read-result.ts";
 import { type ProducerOptions, type ResumeOptions, timeoutMsOf } from "./run-control.ts";
 
-export interface SubmitOptions {
+export interface SubmitOptions extends AdmissionOptions {
   /**
    * The batch that the run belongs to: its runs share a budget and are found together. `customId` names the run in
    * it, and is its idempotency key unless another one is given.
@@ -69,6 +74,7 @@ export type WaitingRun = Extract<Run, { status: "waiting" }>;
 
 export class Producer extends BatchControl {
   readonly #options: ProducerOptions;
+  readonly #glances = new FreshAnswers<RunGlance | undefined>();
 
   constructor(options: ProducerOptions) {
     super(options);
@@ -85,7 +91,7 @@ export class Producer extends BatchControl {
     const delayMs = parsed.run_at === undefined ? 0 : Math.max(0, Date.parse(parsed.run_at) - now);
     const id = placeRun({ shards: ledger.shards, key: submissionKey(options) }, ids);
     const taken = await this.#continuation(parsed, options, now);
-    const reply = await ledger.create({
+    const create: CreateRun = {
       id,
       spec: parsed,
       items: taken?.items ?? firstItems(parsed, now),
@@ -99,7 +105,8 @@ export class Producer extends BatchControl {
       namespace: options.namespace,
       trace: traceOf(options),
       fork: taken && { of: taken.of, items: taken.shared, phase: taken.phase },
-    });
+    };
+    const reply = await this.#create(create, options);
     return this.#submitted(reply, { delayMs, priority: parsed.priority ?? 0, progress: "new" });
   }
 
@@ -112,16 +119,32 @@ export class Producer extends BatchControl {
     const found = await this.get(id);
     const items = await this.conversation(id);
     const now = this.#options.ids.now();
-    const create = (at: number | undefined) =>
-      this.#createFork(found, planFork(found.run, found.spec, items, { ...options, at }, now), options);
-    let reply = await create(options.at);
-    if (reply.kind === "conflict" && options.at === undefined) {
-      // The same request cut elsewhere, because its source has gone on since: where the fork that it made was cut, it is
-      // the same body (R8).
-      const { forkedFrom } = (await this.#options.ledger.read(reply.runId))?.run ?? {};
-      if (forkedFrom?.run === id) reply = await create(forkedFrom.items - 1);
-    }
+    const create = async (): Promise<CreateReply> => {
+      const at = options.at ?? (await this.#cutBefore(id, options));
+      return this.#createFork(
+        found,
+        planFork(found.run, found.spec, items, { ...options, at }, now),
+        options,
+      );
+    };
+    let reply = await create();
+    // The same request, sent at the same time, may have made the fork since this one looked for it.
+    if (reply.kind === "conflict" && options.at === undefined) reply = await create();
     return this.#submitted(reply, { delayMs: 0, priority: found.spec.priority ?? 0, progress: "new" });
+  }
+
+  /**
+   * Where the fork of `id` that this request made before was cut: there it is the same body, and not where it would be cut
+   * now that its source has gone on, or has ended (R8). Throws `conflict` when its key is another run's.
+   */
+  async #cutBefore(id: RunId, options: SubmitOptions): Promise<number | undefined> {
+    const { ledger } = this.#options;
+    const key = submissionKey(options);
+    const known = key === undefined ? undefined : await ledger.runOfKey(key);
+    const run = known === undefined ? undefined : await ledger.outline(known);
+    if (run === undefined) return undefined;
+    if (run.forkedFrom?.run !== id) throw conflictError(run.id);
+    return run.forkedFrom.items - 1;
   }
 
   #createFork(
@@ -133,7 +156,7 @@ export class Producer extends BatchControl {
     const { run_at: _started, ...rest } = spec;
     const own =
       options.budget === undefined ? rest : { ...rest, budget: { ...rest.budget, ...options.budget } };
-    return ledger.create({
+    const create: CreateRun = {
       id: placeRun({ shards: ledger.shards, key: submissionKey(options) }, ids),
       spec: own,
       items: fork.items,
@@ -146,14 +169,22 @@ export class Producer extends BatchControl {
       namespace: options.namespace ?? run.namespace,
       trace: traceOf(options),
       fork: { of: run.id, items: fork.shared, phase: fork.phase },
-    });
+    };
+    return this.#create(create, options);
+  }
+
+  #create(create: CreateRun, { admission }: SubmitOptions): Promise<CreateReply> {
+    const { ledger } = this.#options;
+    if (admission === undefined) return ledger.create(create);
+    return admission.admit((until) => ledger.createUntil(create, until));
   }
 
   async #continuation(spec: RunSpec, { continues, namespace }: SubmitOptions, now: number) {
     if (continues === undefined) return undefined;
+    // Nothing of a run that is not the caller's is read: not even that it cannot be.
+    if ((await this.#options.ledger.glance(continues))?.namespace !== namespace) return undefined;
     const found = await this.#options.ledger.read(continues);
-    // Nothing of a run that is not the caller's is read on.
-    if (found === undefined || found.run.namespace !== namespace) return undefined;
+    if (found === undefined) return undefined;
     const items = await this.#options.ledger.conversation(continues);
     const plan = planContinuation(found.run, found.spec, items, spec, now);
     return plan && { ...plan, of: continues };
@@ -176,13 +207,10 @@ export class Producer extends BatchControl {
    * what `result` is to those who want the run.
    */
   async untilSettled(id: RunId, signal: AbortSignal): Promise<RunWithSpec> {
-    await using subscription = await this.#options.hub.subscribe(id);
+    await using subscription = await this.#subscribe(id, signal);
     for (;;) {
-      // A hint comes with every piece of text: what tells whether to wait on costs a fraction of the run.
-      const status = (await this.#options.ledger.glance(id))?.status;
-      const isMoving = status === "queued" || status === "running";
-      if (!isMoving || signal.aborted) return this.get(id);
-      await subscription.wait(signal);
+      if (!(await this.#isMoving(id)) || signal.aborted) return this.get(id);
+      await subscription?.wait(signal);
     }
   }
 
@@ -191,12 +219,35 @@ export class Producer extends BatchControl {
    * for an outside act, maybe more than once.
    */
   async result(id: RunId, signal: AbortSignal, onWait?: (run: WaitingRun) => void): Promise<RunResult> {
-    await using subscription = await this.#options.hub.subscribe(id);
+    await using subscription = await this.#subscribe(id, signal);
     for (;;) {
+      if ((await this.#isMoving(id)) && !signal.aborted) {
+        await subscription?.wait(signal);
+        continue;
+      }
       const { run, spec } = await this.get(id);
       if (isTerminal(run.status) || signal.aborted) return readResult(this.#options.ledger, run, spec);
       if (run.status === "waiting") onWait?.(run);
-      await subscription.wait(signal);
+      await subscription?.wait(signal);
+    }
+  }
+
+  /**
+   * A hint comes with every piece of text: what tells whether to wait on costs a fraction of the run, and is asked once for
+   * all who wait for it, because whoever may wait may do so thousands of times at once.
+   */
+  async #isMoving(id: RunId): Promise<boolean> {
+    const glance = await this.#glances.get(id, () => this.#options.ledger.glance(id));
+    return glance?.status === "queued" || glance?.status === "running";
+  }
+
+  /** Undefined when the signal aborts first: then nobody waits any more. */
+  async #subscribe(id: RunId, signal: AbortSignal): Promise<HintSubscription | undefined> {
+    try {
+      return await this.#options.hub.subscribe(id, signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
     }
   }
 

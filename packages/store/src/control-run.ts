@@ -7,6 +7,7 @@ import type { Codec } from "./codec.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
+import type { Late } from "./space-room.ts";
 
 export type ControlReply =
   /** It took effect, now or when it was sent before. `entry` is to be enqueued, when there is one. */
@@ -94,6 +95,19 @@ export interface Retry {
 }
 
 export async function retryRun(run: RunScript, codec: Codec, id: RunId, retry: Retry): Promise<ControlReply> {
+  const reply = await retryRunUntil(run, codec, id, retry, undefined);
+  if (reply.kind === "late") throw new BatonError("store_corrupt", "a retry was late, and had no end");
+  return reply;
+}
+
+/** The same as long as it is before `until`, by Redis' clock: see space-room.ts. */
+export async function retryRunUntil(
+  run: RunScript,
+  codec: Codec,
+  id: RunId,
+  retry: Retry,
+  until: number | undefined,
+): Promise<ControlReply | Late> {
   const reply = await run(
     "retry",
     [runKeys(id).run],
@@ -103,6 +117,7 @@ export async function retryRun(run: RunScript, codec: Codec, id: RunId, retry: R
       String(retry.length),
       retry.pool ?? "",
       String(retry.timeoutMs),
+      until === undefined ? "" : String(until),
       ...sealedItems(codec, id, retry.items),
     ],
   );
@@ -114,6 +129,8 @@ export async function retryRun(run: RunScript, codec: Codec, id: RunId, retry: R
       return { kind: "refused", status: String(reply[1]) };
     case "moved":
       return { kind: "refused", status: "moved" };
+    case "late":
+      return { kind: "late" };
     default:
       return readGone("retry", reply);
   }

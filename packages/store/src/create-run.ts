@@ -16,6 +16,7 @@ import type { Codec } from "./codec.ts";
 import { runKeys, shardKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
+import type { Late } from "./space-room.ts";
 import { checkNamespace } from "./spaces.ts";
 
 export interface CreateRun {
@@ -60,10 +61,23 @@ const DIGEST_CHARS = 22;
 const replySchema = z.union([
   z.tuple([z.enum(["created", "exists"]), runIdSchema, z.coerce.number(), modelIdSchema]),
   z.tuple([z.literal("conflict"), runIdSchema, z.string(), z.coerce.number(), modelIdSchema]),
+  z.tuple([z.literal("late")]),
 ]);
 
 /** Throws `invalid_spec` for a namespace that cannot be one; then nothing is written. */
 export async function createRun(run: RunScript, codec: Codec, create: CreateRun): Promise<CreateReply> {
+  const reply = await createRunUntil(run, codec, create, undefined);
+  if (reply.kind === "late") throw new BatonError("store_corrupt", "create was late, and had no end");
+  return reply;
+}
+
+/** The same as long as it is before `until`, by Redis' clock: see space-room.ts. A run that is there is found later, too. */
+export async function createRunUntil(
+  run: RunScript,
+  codec: Codec,
+  create: CreateRun,
+  until: number | undefined,
+): Promise<CreateReply | Late> {
   const { id, batch, fork, namespace, idempotencyKey } = create;
   if (namespace !== undefined) checkNamespace(namespace);
   const [bodyHash = "", ...otherHashes] = idempotencyKey === undefined ? [] : bodyHashes(codec, create);
@@ -86,10 +100,12 @@ export async function createRun(run: RunScript, codec: Codec, create: CreateRun)
       fork === undefined ? "" : `${fork.of} ${fork.items}`,
       create.trace ?? "",
       namespace ?? "",
+      until === undefined ? "" : String(until),
       ...create.items.map((item) => codec.seal(id, "item", JSON.stringify(item))),
     ],
   );
   const parsed = replySchema.parse(reply);
+  if (parsed[0] === "late") return { kind: "late" };
   if (parsed[0] !== "conflict")
     return { kind: parsed[0], entry: { runId: parsed[1], ticket: parsed[2], pool: parsed[3] } };
   const [, runId, knownHash, ticket, pool] = parsed;
@@ -124,14 +140,16 @@ export function conflictError(runId: RunId): BatonError {
   );
 }
 
-/** Whether a run was made with the key, and is still there. */
-export async function isKeyTaken(
+/** The run that a submission with this key would find instead of making one (R8). */
+export async function runOfKey(
   redis: RedisClient,
   shards: number,
   idempotencyKey: string,
-): Promise<boolean> {
+): Promise<RunId | undefined> {
   const { idemPrefix } = shardKeys(shardOfKey(idempotencyKey, shards));
-  return (await redis.exists(`${idemPrefix}${digest(idempotencyKey)}`)) === 1;
+  const known = await redis.get(`${idemPrefix}${digest(idempotencyKey)}`);
+  // As create.lua writes it, the digest of the body stands behind the id.
+  return known === null ? undefined : runIdSchema.parse(known.split(" ")[0]);
 }
 
 function digest(text: string): string {

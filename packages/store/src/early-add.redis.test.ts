@@ -146,6 +146,7 @@ test("after a script flush every script works again", async () => {
     recount: () => run("recount", [shardKeys(0).backlog], [BETA, "7", "0"]),
     forget: () => run("forget", [key], ["0", "", ""]),
     space: () => ledger.dropSpace("acme"),
+    room: () => ledger.askRoom({ namespace: "acme", holder: "h", runs: 1 }),
     page: () => ledger.batchPage("nightly", { limit: 9 }),
     newest: () => ledger.newest({ limit: 9 }),
     batch: () => ledger.setBatchBudget("nightly", { tokens: 1 }),

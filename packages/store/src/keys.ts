@@ -26,6 +26,7 @@
  * | space:<namespace>    | hash   | what the runs of a namespace spent, see spaces.ts |
  * | space:<namespace>:runs | zset | the same as `status`, of one namespace |
  * | space:<namespace>:batches | zset | the same as `batches`, of one namespace |
+ * | space:<namespace>:room | hash | room that is set aside for runs about to be made, see space-room.ts; in shard 0 alone |
  * | namespaces           | set    | the namespaces that have runs in this shard, or spent something here |
  * | admission            | hash   | pool → how many runs wait for their admission to its queue; also a channel |
  * | admit:<pool>:<batch> | zset   | those of one batch, by priority, then in the order of their ids |

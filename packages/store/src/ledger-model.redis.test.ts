@@ -307,7 +307,7 @@ async function expectRun(run: ModelRun): Promise<void> {
     len: String(run.log.length),
   });
   expect(has).toEqual({
-    notBefore: state.status === "queued" && state.notBefore !== undefined,
+    notBefore: (state.status === "queued" || state.status === "waiting") && state.notBefore !== undefined,
     deadline: run.deadline !== "none",
     ended: isTerminal(state.status),
   });

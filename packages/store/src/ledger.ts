@@ -3,7 +3,6 @@
  * one script (R1); which job follows a change is told by its reply, and adding it is the caller's next line.
  */
 import {
-  type Budget,
   type Item,
   type ModelId,
   type OperationId,
@@ -26,21 +25,7 @@ import {
   type Settle,
   settleCall,
 } from "./account-limits.ts";
-import { type BatchGroup, type BatchPageOptions, pageOfBatch } from "./batch-page.ts";
-import {
-  type BatchListPage,
-  batchEnded,
-  batchPools,
-  countBatch,
-  type EndingsPage,
-  listBatches,
-  type OpenBatch,
-  openBatch,
-  readBatch,
-  sealBatch,
-  setBatchBudget,
-  setBatchWeight,
-} from "./batches.ts";
+import { createBatchLedger } from "./batch-ledger.ts";
 import { beatOnce, type WorkerBeat } from "./beat.ts";
 import type { Cipher } from "./cipher.ts";
 import { type Claim, type ClaimOptions, type ClaimReading, claimRun, SpecCache } from "./claim-run.ts";
@@ -54,26 +39,20 @@ import {
   requeueRun,
   resumeRun,
   retryRun,
+  retryRunUntil,
   type Seen,
 } from "./control-run.ts";
 import { ConversationCache } from "./conversation-cache.ts";
-import { type CreateRun, createRun, isKeyTaken } from "./create-run.ts";
+import { type CreateRun, createRun, createRunUntil, runOfKey } from "./create-run.ts";
 import { type Hold, holdPool, readHolds, releasePool } from "./hold-pool.ts";
 import { runKeys } from "./keys.ts";
 import { packLog } from "./log-pack.ts";
-import { type NewestPage, newestRunning, newestRuns } from "./newest-runs.ts";
+import { type NewestPage, newestRuns } from "./newest-runs.ts";
 import { type PoolSettingsPatch, readPoolSettings, setPool } from "./pool-settings.ts";
-import {
-  countRuns,
-  glanceAt,
-  type ListPage,
-  listRunIds,
-  readConversation,
-  readOutline,
-  readRun,
-} from "./read-run.ts";
+import { countRuns, glanceAt, readConversation, readOutline, readRun } from "./read-run.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { defineScripts, type RunScript } from "./scripts.ts";
+import { type AskRoom, askRoom, countLive, keepRoom, leaveRoom } from "./space-room.ts";
 import { countSpace, dropSpace, listNamespaces, readSpaceUsage } from "./spaces.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 import {
@@ -121,6 +100,8 @@ export function createLedger(
     shards,
     codec,
     create: (create: CreateRun) => createRun(run, codec, create),
+    /** `late` from `until` on, unless the run is there already; see space-room.ts. */
+    createUntil: (create: CreateRun, until: number) => createRunUntil(run, codec, create, until),
     claim: (claim: Omit<ClaimOptions, "retentionMs">) =>
       claimRun(redis, run, reading, { ...claim, retentionMs: kept.failed }),
     append: (claim: Claim, append: Append) => appendItems(run, codec, claim, append),
@@ -144,6 +125,8 @@ export function createLedger(
     pause: (id: RunId, op: OperationId) => pauseRun(run, id, op),
     resume: (id: RunId, op: OperationId, answer?: Answer) => resumeRun(run, codec, id, op, answer),
     retry: (id: RunId, retry: Retry) => retryRun(run, codec, id, retry),
+    /** `late` from `until` on. */
+    retryUntil: (id: RunId, retry: Retry, until: number) => retryRunUntil(run, codec, id, retry, until),
     requeue: (id: RunId, op: OperationId, seen: Seen) => requeueRun(run, id, op, seen),
     expire: (id: RunId) => expireRun(run, id, kept.failed),
 
@@ -174,33 +157,29 @@ export function createLedger(
     read: (id: RunId) => readRun(run, codec, id),
     /** The run for a list: also one that cannot be decrypted here, without what only its spec tells. */
     outline: (id: RunId) => readOutline(run, codec, id),
-    /** Whether a submission with this key would find its run instead of making one (R8). */
-    isKeyTaken: (idempotencyKey: string) => isKeyTaken(redis, shards, idempotencyKey),
+    runOfKey: (idempotencyKey: string) => runOfKey(redis, shards, idempotencyKey),
     glance: (id: RunId) => glanceAt(redis, id),
-    conversation: (id: RunId, from?: number, to?: number) => readConversation(redis, codec, id, from, to),
-    /** Runs of these groups, or of all, newest first, whoever comes and goes between two pages. */
-    newest: (page: NewestPage & { readonly groups?: readonly BatchGroup[] | undefined }) =>
-      newestRuns(run, shards, page),
-    newestRunning: (page: NewestPage) => newestRunning(redis, run, shards, page),
-    list: (status: RunStatus, page: ListPage) => listRunIds(redis, shards, status, page),
+    conversation: (id: RunId, from?: number, to?: number, bytesMax?: number) =>
+      readConversation(redis, codec, id, from, to, bytesMax),
+    /** Runs of a status, or of any, newest first, whoever comes and goes between two pages. */
+    newest: (page: NewestPage) => newestRuns({ redis, run, shards }, page),
+    /** Their ids alone. */
+    list: async (status: RunStatus, page: Omit<NewestPage, "status">) =>
+      (await newestRuns({ redis, run, shards }, { ...page, status })).ids,
 
-    openBatch: (open: OpenBatch) => openBatch(run, shards, open),
-    /** Says that all runs of the batch are in. */
-    sealBatch: (id: string, lines: number) => sealBatch(run, shards, id, lines),
-    batch: (id: string) => readBatch(redis, shards, id),
-    batches: (page: BatchListPage) => listBatches(redis, shards, page),
-    countBatch: (id: string) => countBatch(redis, shards, id),
-    batchPools: (id: string) => batchPools(redis, shards, id),
-    batchEnded: (id: string, page: EndingsPage) => batchEnded(redis, shards, id, page),
-    batchPage: (id: string, page: BatchPageOptions) => pageOfBatch(run, shards, id, page),
-    setBatchBudget: (id: string, budget: Budget) => setBatchBudget(run, shards, id, budget),
-    setBatchWeight: (id: string, weight: number) => setBatchWeight(run, shards, id, weight),
+    ...createBatchLedger(redis, run, shards),
     count: (status: RunStatus) => countRuns(redis, shards, status),
 
     /** Namespaces that have runs, or spent something; sorted. */
     namespaces: () => listNamespaces(redis, shards),
     /** How many runs of a namespace there are. */
     countSpace: (namespace: string) => countSpace(redis, shards, namespace),
+    /** How many of them have not ended. */
+    countLive: (namespace: string) => countLive(redis, shards, namespace),
+    /** Sets room aside for runs of a namespace; see space-room.ts. */
+    askRoom: (ask: AskRoom) => askRoom(run, ask),
+    keepRoom: (keep: AskRoom) => keepRoom(run, keep),
+    leaveRoom: (leave: Omit<AskRoom, "runs">) => leaveRoom(run, leave),
     /** What all replies of a namespace's runs took, also of those that are gone. */
     spaceUsage: (namespace: string) => readSpaceUsage(redis, shards, namespace),
     /** Forgets what a namespace spent; false when it has runs. */

@@ -23,6 +23,7 @@ const beatSchema = z.object({
   caps: z.record(z.string(), z.number()).default({}),
   refused: z.array(z.string()).default([]),
   endedByPool: z.record(z.string(), z.number()).default({}),
+  failingByPool: z.record(z.string(), z.number()).default({}),
 });
 
 export interface LiveWorker extends WorkerBeat {

@@ -6,6 +6,7 @@ import { openApiKeys } from "./api-keys.ts";
 import { admissionKeys, reconcilerKeys, runKeys, shardKeys } from "./keys.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { scriptNames } from "./scripts.ts";
+import { type AskRoom, NO_ROOM } from "./space-room.ts";
 import { spaceRunsKey } from "./spaces.ts";
 import {
   ALPHA,
@@ -288,6 +289,31 @@ describe.each(CLEAR_AND_ENCRYPTED)(
       expect(await keys.take(record.id, 2)).toMatchObject({ isTaken: false, left: 0 });
       await keys.revoke(record.id);
       await keys.revokeAll();
+    });
+
+    test("room that is set aside is so once, and behind who asked before", async () => {
+      const [first, second] = ["a", "b"].map((holder) => ({ namespace: "acme", holder, runs: 3 })) as [
+        AskRoom,
+        AskRoom,
+      ];
+      expect(await ledger.askRoom(first)).toMatchObject({ before: 0 });
+      expect(await ledger.askRoom(second)).toMatchObject({ before: 3 });
+      expect(await ledger.keepRoom({ ...first, runs: 1 })).toMatchObject({ before: 0 });
+      expect(await ledger.keepRoom(second)).toMatchObject({ before: 1 });
+      await ledger.leaveRoom(first);
+      expect(await ledger.keepRoom(second)).toMatchObject({ before: 0 });
+      expect(await ledger.keepRoom(first)).toBeUndefined();
+    });
+
+    test("create and retry that have an end, before it", async () => {
+      const run = draft({ namespace: "acme" });
+      expect(await ledger.createUntil(run, Date.now() + 60_000)).toMatchObject({ kind: "exists" });
+      await ledger.cancel(run.id, newOp());
+      const { epoch = 0 } = (await ledger.read(run.id))?.run ?? {};
+      const retry = { op: newOp(), epoch, length: 1, timeoutMs: 0, items: [] };
+      expect(await ledger.retryUntil(run.id, retry, NO_ROOM)).toEqual({ kind: "late" });
+      expect(await ledger.retryUntil(run.id, retry, Date.now() + 60_000)).toMatchObject({ did: "duplicate" });
+      expect(await ledger.countLive("acme")).toBe(1);
     });
 
     test("lead, glance, audit, recount, forget and space", async () => {

@@ -37,6 +37,7 @@ export const SCRIPTS = {
       "forked",
       "trace",
       "namespace",
+      "until_ms",
       "items...",
     ],
     allowOom: false,
@@ -97,14 +98,14 @@ export const SCRIPTS = {
   resume: { keys: ["run"], args: ["op", "len", "items..."], allowOom: true },
   retry: {
     keys: ["run"],
-    args: ["op", "epoch", "len", "pool", "timeout_ms", "items..."],
+    args: ["op", "epoch", "len", "pool", "timeout_ms", "until_ms", "items..."],
     allowOom: false,
   },
   expire: { keys: ["run"], args: ["ttl_ms"], allowOom: true },
   read: { keys: ["run"], args: ["how"], allowOom: true },
   batch: {
     keys: ["batch", "runs", "batches"],
-    args: ["id", "how", "idle_ms", "field and value in turn..."],
+    args: ["id", "how", "idle_ms", "made", "field and value in turn..."],
     allowOom: true,
     shared: "lists",
   },
@@ -136,6 +137,7 @@ export const SCRIPTS = {
     shared: "lists",
   },
   space: { keys: ["space", "runs", "namespaces"], args: ["namespace", "how"], allowOom: true },
+  room: { keys: ["room"], args: ["holder", "how", "runs", "lease_ms", "margin_ms"], allowOom: true },
   reserve: {
     keys: ["account", "pool", "calls", "index"],
     args: ["call", "amounts", "window_ms", "book_ms", "lease_ms", "account_limits", "pool_limits"],

@@ -43,6 +43,11 @@ export function spaceBatchesKey(shard: number, namespace: string): string {
   return `${spaceKey(shard, namespace)}:batches`;
 }
 
+/** Where room is set aside for runs of a namespace, in shard 0 for all of them. */
+export function spaceRoomKey(namespace: string): string {
+  return `${spaceKey(0, namespace)}:room`;
+}
+
 export async function countSpace(
   redis: RedisClient,
   shards: number,

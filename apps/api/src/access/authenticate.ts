@@ -134,7 +134,7 @@ function demandScope({ scopes }: Principal, scope: Scope | undefined, reply: Fas
   throw new HttpProblem(
     "forbidden",
     403,
-    `this API key lacks the scope ${scope}: it has ${[...scopes].join(", ")}. \`baton keys create NAME --scope ${scope}\` makes one that has it`,
+    `this API key lacks the scope ${scope}: it has ${[...scopes].join(", ")}. \`baton keys create NAME --scope ${[...scopes, scope].join(",")}\` makes one that has them`,
   );
 }
 

@@ -83,6 +83,10 @@ describe("live runs of a key", () => {
     expect((await send("", named, "ho")).status).toBe(409);
     expect((await send("", { "idempotency-key": "another" })).status).toBe(429);
     expect((await send("?batch=pages&custom_id=two", {})).status).toBe(429);
+    const one = line("one", spec);
+    const batch = (file: string) => postBatch(api.url, "?id=pages", file, bounded.headers);
+    expect((await batch(one)).body.submission).toMatchObject({ created: 0, known: 1 });
+    expect(await batch(one + line("two"))).toMatchObject({ status: 429 });
   });
 
   test("count those of a batch, which gets in as far as there is room and goes on when it is sent again", async () => {
@@ -151,8 +155,7 @@ describe("live runs of a key that are asked for in the same moment", () => {
     hold();
     const retried = Array.fromAsync(runsOf(bounded, { maxLive: 50 }).retryBatch("b", {}, signal));
     await expect(retried).rejects.toMatchObject({ code: "rate_limited" });
-    // Those that were under way when there was no room any more.
-    expect((await api.store.ledger.countSpace(bounded.id)).live).toBeLessThanOrEqual(50 + 2 * 200);
+    expect(await api.store.ledger.countSpace(bounded.id)).toMatchObject({ live: 50, failed: 550 });
   });
 });
 
@@ -185,6 +188,9 @@ describe("the budget of a key", () => {
   test("is refused at each way to make or wake a run, by tokens or by USD", async () => {
     const bounded = await key({});
     const { body } = await submit(bounded, "?wait=20");
+    hold();
+    const stopped = await submit(bounded);
+    await api.producer.cancel(stopped.body.id);
     for (const budget of [{ tokens: 15 }, { usd: 0.5 }]) {
       const principal = { namespace: bounded.id, scopes: new Set<never>(), bounds: { budget } };
       const ledger = {
@@ -195,8 +201,8 @@ describe("the budget of a key", () => {
       const signal = AbortSignal.timeout(20_000);
       const ways = [
         () => runs.submit(spec),
-        () => runs.fork(body.id),
-        () => runs.retry(body.id),
+        () => runs.fork(body.id, { input: "Another one." }),
+        () => runs.retry(stopped.body.id),
         () => runs.submitBatch(lines(1), { id: "b" }, signal),
         () => runs.retryBatch("b", {}, signal).next(),
         () => runs.changeBatch("b", { weight: 2 }, signal).next(),
@@ -211,7 +217,11 @@ describe("the budget of a key", () => {
         expect(error).toMatchObject({ code: "budget" });
       }
     }
-    expect(await api.store.ledger.countSpace(bounded.id)).toMatchObject({ succeeded: 1, live: 0 });
+    expect(await api.store.ledger.countSpace(bounded.id)).toMatchObject({
+      succeeded: 1,
+      cancelled: 1,
+      live: 0,
+    });
   });
 });
 

@@ -87,6 +87,35 @@ test("a batch that goes in ends with its key, though it needs no connection any 
   expect(await api.store.ledger.countSpace("k")).toMatchObject({ live: 4 });
 });
 
+test("so does what is done to all runs of a batch", async () => {
+  let isKnown = true;
+  const runsOf = requestRuns({
+    service: api.producer,
+    ledger: api.store.ledger,
+    files: undefined,
+    isKey: () => isKnown,
+  });
+  const runs = runsOf({ principal: { keyId: "k", namespace: "k", scopes: new Set(["submit"]) } });
+  async function* lines() {
+    for (let line = 1; line <= 500; line += 1)
+      yield { kind: "run" as const, line, customId: `c${line}`, spec: parseRunSpec(spec) };
+  }
+  await runs.submitBatch(lines(), { id: "all" }, AbortSignal.timeout(20_000));
+  let told = 0;
+  const cancel = async (): Promise<void> => {
+    for await (const _done of runs.cancelBatch("all", AbortSignal.timeout(20_000))) {
+      told += 1;
+      isKnown = told < 20;
+    }
+  };
+  await expect(cancel()).rejects.toMatchObject({ code: "unauthorized" });
+  expect(told).toBe(20);
+  const { cancelled } = await api.store.ledger.countSpace("k");
+  expect(cancelled).toBeLessThan(400);
+  const retry = () => runs.retryBatch("all", { cancelled: true }, AbortSignal.timeout(20_000)).next();
+  await expect(retry()).rejects.toMatchObject({ code: "unauthorized" });
+});
+
 test("the requests of one key hold half of the connections at most", async () => {
   const [key, other] = [await makeKnownKey(api), await makeKnownKey(api)];
   const id = await runOf(key);

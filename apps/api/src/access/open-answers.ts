@@ -3,6 +3,7 @@
  * end what it opened; and one key may not hold all connections of the server.
  */
 import type { FastifyReply } from "fastify";
+import { answerEarly } from "../availability/answer-early.ts";
 import { HttpProblem } from "../problem.ts";
 
 export class OpenAnswers {
@@ -41,6 +42,7 @@ export function keyEnded(): HttpProblem {
 }
 
 function end(reply: FastifyReply): void {
+  const challenge = ["www-authenticate", 'Bearer realm="baton", error="invalid_token"'] as const;
   if (reply.sent || reply.raw.headersSent) reply.raw.destroy();
-  else reply.header("www-authenticate", 'Bearer realm="baton", error="invalid_token"').send(keyEnded());
+  else answerEarly(reply.header(...challenge), keyEnded());
 }

@@ -16,7 +16,7 @@ test("while Redis goes away and comes back, a key with limits gets no 500, and i
     if (status === 503) expect(headers.get("retry-after")).not.toBeNull();
     return status;
   };
-  expect(await submit()).toBe(202);
+  await until(async () => (await submit()) === 202, { what: "the API to be there" });
   process.kill(redis.pid, "SIGKILL");
   await until(async () => (await submit()) === 503, { what: "the API to see it" });
   for (let count = 0; count < 20; count += 1) await submit();

@@ -39,16 +39,19 @@ export function requestRuns({
 type Lines = Parameters<RunService["submitBatch"]>[0];
 type Checked = Lines extends AsyncIterable<infer Line> ? AsyncGenerator<Line, void, void> : never;
 
-/** A batch goes in though its caller has left: a key that ends meanwhile ends that, too. */
+/** What is done to many goes on though its caller has left: a key that ends meanwhile ends that, too. */
 function whileKnown(service: RunService, isKnown: () => boolean): RunService {
-  async function* known(lines: Lines): Checked {
-    for await (const line of lines) {
+  async function* known<One>(many: AsyncIterable<One>): AsyncGenerator<One, void, void> {
+    for await (const one of many) {
       if (!isKnown()) throw keyEnded();
-      yield line;
+      yield one;
     }
   }
   return replaceMethods(service, {
     submitBatch: (lines, ...rest) => service.submitBatch(known(lines), ...rest),
+    changeBatch: (...args) => known(service.changeBatch(...args)),
+    cancelBatch: (...args) => known(service.cancelBatch(...args)),
+    retryBatch: (...args) => known(service.retryBatch(...args)),
   });
 }
 

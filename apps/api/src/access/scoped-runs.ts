@@ -35,8 +35,9 @@ class NamespacedRuns implements RunService {
   }
 
   async get(...[id]: Arguments<"get">) {
+    // First: of another's run not even that it cannot be read, or how long that takes, is told.
+    await this.#demand(id);
     const found = await this.#service.get(id);
-    if (found.run.namespace !== this.#namespace) throw notFound(id);
     return { ...found, run: this.#own(found.run) };
   }
 

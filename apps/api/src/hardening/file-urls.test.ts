@@ -54,6 +54,12 @@ describe("refused", () => {
     ],
     ...["https://img.example.com\n.internal/", " https://img.example.com/", "https://①②⑦.0.0.1/"],
     ...["https://[64:ff9b::7f00:1]/", "https://100.64.0.1/", "https://0.0.0.0/", "https://017700000001/"],
+    ...[
+      "https://127.0.0.1../",
+      "https://localhost../",
+      "https://vault.internal../",
+      "https://img..example.com/",
+    ],
     ...["https://user:pass@img.example.com/a", "not a url", ""],
   ])("%s", async (url) => {
     const { guard } = open();

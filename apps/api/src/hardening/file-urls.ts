@@ -85,6 +85,8 @@ function nameIn(text: string): string | undefined {
     throw new BatonError("invalid_spec", "the URL of a file or image carries a user name or password");
   }
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
+  // Readers of URLs differ over how many dots at the end of a name, or of an address, mean nothing.
+  if (host.split(".").includes("")) throw refused(host);
   if (isIP(host) !== 0) {
     if (!isPublicAddress(host)) throw refused(host);
     return undefined;

@@ -1,19 +1,20 @@
 -- Creates a run with its first items, or finds the one that the same submission made before (R8).
 -- KEYS: run
 -- ARGV: spec, needs, pool, priority, delay_ms, timeout_ms, body_hash, idem_digest, phase, batch, custom_id, admit,
---       forked, trace, namespace, items...
+--       forked, trace, namespace, until_ms, items...
 -- phase: where the run begins; not 0 in a fork. forked: `<run id> <items>` that it began with, or ''.
 -- admit: 1 when the run waits for its admission with others of its batch: its ticket is 0, and no job is added.
--- trace: the submitter's trace context, or ''. namespace: whose run it is, or ''.
--- Reply: {created | exists, id, ticket, pool} | {conflict, id, known_hash, ticket, pool}; known_hash: what the body of that
---        run was kept by. With encryption keys it may be the same body, kept by another key: the caller knows.
+-- trace: the submitter's trace context, or ''. namespace: whose run it is, or ''. until_ms: the time from which on no run may be
+--   made any more, because the room for it is given to others then, or ''.
+-- Reply: {created | exists, id, ticket, pool} | {conflict, id, known_hash, ticket, pool} | {late}; known_hash: what the body
+--        of that run was kept by. With encryption keys it may be the same body, kept by another key: the caller knows.
 -- Keeps: R1 (the same id or key again changes nothing), R4 (the run enters its pool), R8.
 local keys = keys_of(KEYS[1])
 local spec, needs, pool, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local delay_ms, timeout_ms, body_hash, idem_digest = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local phase, batch, custom_id, admit = ARGV[9], ARGV[10], ARGV[11], ARGV[12] == '1'
-local forked, trace, namespace = ARGV[13], ARGV[14], ARGV[15]
-local first_item = 16
+local forked, trace, namespace, until_ms = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
+local first_item = 17
 local idem_key = keys.idem_prefix .. idem_digest
 
 if idem_digest ~= '' then
@@ -34,6 +35,7 @@ local state = redis.call('HMGET', keys.run, 'ticket', 'pool')
 if state[1] then return { 'exists', keys.id, state[1], state[2] } end
 
 local now = now_ms()
+if until_ms ~= '' and now >= tonumber(until_ms) then return { 'late' } end
 local len = #ARGV - first_item + 1
 local ticket = admit and 0 or 1
 -- A small hash is a list that is searched from its front: what claim and commit read stands first, in their order,

@@ -1,14 +1,15 @@
 -- Puts a failed or cancelled run back to work, in its last phase, from its last written item (R6).
 -- KEYS: run
--- ARGV: op, epoch, len, pool, timeout_ms, items...
+-- ARGV: op, epoch, len, pool, timeout_ms, until_ms, items...
 -- epoch: the one that the caller saw. pool: '' keeps it. timeout_ms: a new one for a run that has a deadline.
+-- until_ms: the time from which on the run may not be woken any more, because the room for it is given to others then, or ''.
 -- items: the record of this retry, and what the caller adds to the conversation; they continue `len`.
--- Reply: {retried | duplicate, ticket, pool} | {refused, status} | {moved} | {gone}
+-- Reply: {retried | duplicate, ticket, pool} | {refused, status} | {moved} | {late} | {gone}
 -- Keeps: R1, R2, R4, R6 (recorded in the log).
 local keys = keys_of(KEYS[1])
-local op, epoch, len, pool, timeout_ms =
-  ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
-local first_item = 6
+local op, epoch, len, pool, timeout_ms, until_ms =
+  ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local first_item = 7
 
 local run = load_run(keys.run)
 if not run then return { 'gone' } end
@@ -17,6 +18,7 @@ if run.status ~= 'failed' and run.status ~= 'cancelled' then return { 'refused',
 if run.epoch ~= epoch or run.len ~= len then return { 'moved' } end
 
 local now = now_ms()
+if until_ms ~= '' and now >= tonumber(until_ms) then return { 'late' } end
 for _, key in ipairs(owned_keys(keys)) do redis.call('PERSIST', key) end
 redis.call('PERSIST', keys.events)
 redis.call('ZREM', keys.expiries, expiry_member(keys.id, run.batch, run.namespace))

@@ -40,6 +40,7 @@ export const BEAT: WorkerBeat = {
   caps: {},
   refused: [],
   endedByPool: {},
+  failingByPool: {},
 };
 
 export function itemAt(seq: number, text = `item ${seq}`): Item {

@@ -24,6 +24,7 @@ const DIFFERS: Partial<Record<ScriptName, RegExp>> = {
   // The time until which what was said is believed.
   learn: /:limits?(:|$)/,
   lease: /:limit-calls:/,
+  room: /:room$/,
 };
 
 export function sendTwice(redis: RedisClient): Twice {
