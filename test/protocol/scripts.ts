@@ -179,7 +179,8 @@ function operate(
     case "pause": {
       if (run.status !== "queued" && run.status !== "running") return { redis, tag: "refused" };
       const noted = asked(done(run, command.operation, rules), true);
-      const paused = run.status === "running" ? { ...noted, pausing: true } : park(noted, rules);
+      const paused =
+        run.status === "running" ? { ...noted, pausing: true } : { ...park(noted, rules), early: run.early };
       return { redis: withRun(redis, paused), tag: "paused" };
     }
     case "resume": {
@@ -187,7 +188,7 @@ function operate(
       if (run.status === "running" && run.pausing)
         return { redis: withRun(redis, { ...noted, pausing: false }), tag: "resumed" };
       if (run.status !== "waiting") return { redis, tag: "refused" };
-      const next = enqueue(noted, run.pool, false, rules);
+      const next = enqueue(noted, run.pool, run.early, rules);
       return { redis: withRun(redis, next), tag: "resumed", entry: entryOf(next) };
     }
     case "retry":

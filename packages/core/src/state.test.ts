@@ -133,6 +133,11 @@ describe("a move", () => {
     expect(step(claimed, EVENTS.handoff)).toMatchObject({ notBefore: undefined });
     expect(step(stateOf("waiting"), { kind: "resume" })).toMatchObject({ notBefore: undefined });
   });
+
+  test("by resume waits again for the time that a pause found", () => {
+    const paused = step({ ...FRESH, status: "queued", notBefore: 500 }, EVENTS.pause);
+    expect(step(paused, EVENTS.resume)).toMatchObject({ status: "queued", notBefore: 500 });
+  });
 });
 
 describe("a run that waits for its admission", () => {

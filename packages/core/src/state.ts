@@ -38,7 +38,8 @@ export type RunState = {
 } & (
   | { readonly status: "queued"; readonly notBefore: number | undefined }
   | { readonly status: "running"; readonly pausing: boolean }
-  | { readonly status: "waiting"; readonly reason: WaitReason }
+  /** `notBefore`: a pause does not shorten the wait of a run that was not to start yet. */
+  | { readonly status: "waiting"; readonly reason: WaitReason; readonly notBefore?: number | undefined }
   | { readonly status: TerminalStatus }
 );
 
@@ -97,7 +98,12 @@ function fromQueued(state: Queued, event: RunTransition): TransitionResult {
       // A run that waits for its time keeps waiting for it.
       return enqueue(state, { notBefore: state.notBefore, ...event });
     case "pause":
-      return moved({ ...fence(state), status: "waiting", reason: "paused" });
+      return moved({
+        ...fence(state),
+        status: "waiting",
+        reason: "paused",
+        ...(state.notBefore === undefined ? {} : { notBefore: state.notBefore }),
+      });
     case "cancel":
       return moved({ ...fence(state), status: "cancelled" });
     case "fail":
@@ -150,7 +156,7 @@ function fromRunning(state: Running, event: RunTransition): TransitionResult {
 function fromWaiting(state: Waiting, event: RunTransition): TransitionResult {
   switch (event.kind) {
     case "resume":
-      return enqueue(state, {});
+      return enqueue(state, { notBefore: state.notBefore });
     case "cancel":
       return moved({ ...fence(state), status: "cancelled" });
     case "fail":

@@ -1,5 +1,5 @@
 -- Pauses a run: a queued one waits at once, a running one at its next commit or claim. One that waits for something
--- else waits as paused; when it goes on, it sees again what it waits for.
+-- else waits as paused; when it goes on, it sees again what it waits for. One that was not to start yet keeps its time.
 -- KEYS: run
 -- ARGV: op
 -- Reply: {paused | pausing | duplicate} | {refused, status} | {gone}
@@ -7,7 +7,7 @@
 local keys = keys_of(KEYS[1])
 local op = ARGV[1]
 
-local run = load_run(keys.run)
+local run = load_run(keys.run, 'not_before')
 if not run then return { 'gone' } end
 if op_seen(run.ops, op) then return { 'duplicate' } end
 local ops = op_push(run.ops, op)
@@ -23,5 +23,5 @@ if run.status == 'running' then
   tell_holder(keys)
   return { 'pausing' }
 end
-park(keys, run, run.pool, 'paused', '', now_ms(), { 'ops', ops })
+park(keys, run, run.pool, 'paused', '', now_ms(), { 'ops', ops, 'not_before', run.more[1] or '' })
 return { 'paused' }
