@@ -175,7 +175,6 @@ test.each([
   [{ prompt: { id: "p" } }, "prompt"],
   [{ truncation: "auto" }, "truncation"],
   [{ no_such_field: 1 }, "no_such_field"],
-  [{ input: [{ type: "item_reference", id: "x" }] }, "input.0"],
   [{ input: [{ type: "reasoning", id: "x", summary: [], encrypted_content: "sealed" }] }, "input.0"],
 ])("%j is refused by its name", async (extra, param) => {
   const error = await thrownBy(

@@ -140,7 +140,9 @@ test("calls that were looked up in the background are answered by their ids", as
   expect(next.output_text).toBe("Snow.");
   expect((await rig.api.producer.get(runOf(next.id))).run.forkedFrom?.run).toBe(runOf(id));
   const input = [{ role: "user", content: "Weather?" }, ...asked.output, output] as ResponseInputItem[];
-  expect((await rig.client.responses.create({ ...body, input })).output_text).toBe("Snow.");
+  const whole = await rig.client.responses.create({ ...body, input });
+  expect(whole.output_text).toBe("Snow.");
+  expect((await rig.api.producer.get(runOf(whole.id))).run.forkedFrom?.run).toBe(runOf(id));
 });
 
 const image = (part: object) => [{ role: "user", content: [{ type: "input_image", ...part }] }];

@@ -155,7 +155,9 @@ test("a run that fails in the middle of its text ends the stream as failed, with
   const final = await stream.finalResponse();
   expect(final).toMatchObject({
     status: "failed",
-    error: { code: "provider_rejected", message: expect.stringContaining("wants no more") },
+    baton: { error: { code: "provider_rejected" } },
+    output: [{ status: "incomplete", content: [{ text: "So far" }] }],
+    error: { code: "invalid_prompt", message: expect.stringContaining("wants no more") },
   });
 });
 

@@ -1,5 +1,12 @@
 /** What tests of `/v1/responses` share: an API with a server of tools, the npm client of OpenAI, and looks into answers. */
-import { type ModelRequest, type RunId, runIdSchema, type ToolHost, textOf } from "@baton/core";
+import {
+  type ConfigInput,
+  type ModelRequest,
+  type RunId,
+  runIdSchema,
+  type ToolHost,
+  textOf,
+} from "@baton/core";
 import OpenAI from "openai";
 import type {
   Response,
@@ -39,8 +46,8 @@ const library: ToolHost = {
   close: async () => undefined,
 };
 
-/** What a file of tests needs: `rig.script` is what the model does, and each test sets its own. */
-export function useResponses(): ResponsesInUse {
+/** What a file of tests needs: `rig.script` is what the model does, and each test sets its own. `config`: beside the server. */
+export function useResponses(config: ConfigInput = {}): ResponsesInUse {
   const redis = useRedis();
   let rig: ResponsesRig | undefined;
   const opened = () => {
@@ -62,20 +69,20 @@ export function useResponses(): ResponsesInUse {
     },
   };
   beforeAll(async () => {
-    rig = await openResponses(redis.url, (...args) => inUse.script(...args));
+    rig = await openResponses(redis.url, config, (...args) => inUse.script(...args));
   });
   afterAll(async () => rig?.[Symbol.asyncDispose]());
   return inUse;
 }
 
 /** A script that waits for its test is ended with the rig, so that a test which failed holds up no end. */
-async function openResponses(redisUrl: string, script: Script): Promise<ResponsesRig> {
+async function openResponses(redisUrl: string, config: ConfigInput, script: Script): Promise<ResponsesRig> {
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => undefined);
   const api = await openApiRig(redisUrl, {
     script: (...args) => Promise.race([script(...args), over.promise]),
     tools: library,
-    config: { mcpServers: { library: { command: "unused" } } },
+    config: { ...config, mcpServers: { library: { command: "unused" } } },
   });
   let requests = 0;
   const client = new OpenAI({

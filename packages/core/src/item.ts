@@ -54,6 +54,8 @@ export const toolResultPartSchema = z.object({
   name: z.string(),
   isError: z.boolean(),
   content: z.array(z.union([textPartSchema, filePartSchema])),
+  /** The MCP server whose tool it was, as it is shown to people; told to no model. Older items lack it. */
+  server: z.string().optional(),
 });
 
 /** Control moved. Rendered to the next model as a plain user message, so that no tool loop stays open. */
@@ -109,6 +111,9 @@ export const originSchema = z.object({
   responseId: z.string().optional(),
 });
 
+/** A server that could not be listed: the reply was made without its tools. */
+export const serverErrorSchema = z.object({ server: z.string(), message: z.string() });
+
 export const itemSchema = z.object({
   v: z.literal(ITEM_VERSION),
   /** Place in the log, from 0. */
@@ -125,6 +130,8 @@ export const itemSchema = z.object({
   /** What the reply cost, by the price at that time; null when no price was known. */
   costUsd: z.number().min(0).nullable().optional(),
   stopReason: stopReasonSchema.optional(),
+  /** Of a reply; for people, and never rendered. */
+  serverErrors: z.array(serverErrorSchema).optional(),
 });
 
 export type TextPart = z.infer<typeof textPartSchema>;
@@ -138,6 +145,7 @@ export type RecordPart = z.infer<typeof recordPartSchema>;
 export type Part = z.infer<typeof partSchema>;
 export type StopReason = z.infer<typeof stopReasonSchema>;
 export type Origin = z.infer<typeof originSchema>;
+export type ServerError = z.infer<typeof serverErrorSchema>;
 export type Item = z.infer<typeof itemSchema>;
 export type { Usage };
 

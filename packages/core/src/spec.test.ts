@@ -104,6 +104,7 @@ const settings = fc.record(
     temperature: fc.double({ min: 0, max: 2, noNaN: true }).map((value) => value + 0),
     max_output_tokens: fc.integer({ min: 1, max: 1_000_000 }),
     effort: fc.constantFrom("minimal", "low", "medium", "high", "max"),
+    verbosity: fc.constantFrom("low", "medium", "high"),
     thinking: fc.oneof(
       fc.constantFrom("off", "adaptive"),
       fc.integer({ min: 1024, max: 200_000 }).map((budget_tokens) => ({ budget_tokens })),

@@ -26,6 +26,8 @@ export const modelSettingsSchema = z.strictObject({
   top_p: z.number().min(0).max(1).optional(),
   max_output_tokens: z.int().min(1).max(1_000_000).optional(),
   effort: z.enum(["minimal", "low", "medium", "high", "max"]).optional(),
+  /** How much the model says; a model that knows no such word says what it does. */
+  verbosity: z.enum(["low", "medium", "high"]).optional(),
   /** Whether the model shows its thinking; `budget_tokens` for the models that take a number. */
   thinking: z
     .union([
@@ -168,7 +170,8 @@ export const toolSpecSchema = z.union([
     type: z.literal("function"),
     function: z.strictObject({
       name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/),
-      description: z.string().max(8_000).optional(),
+      // Coding agents put whole handbooks there.
+      description: z.string().max(32_000).optional(),
       parameters: z.record(z.string(), z.unknown()).optional(),
       strict: z.boolean().nullish(),
     }),
@@ -220,6 +223,7 @@ const specShape = z.strictObject({
   metadata: z
     .record(z.string().min(1).max(64), z.string().max(512))
     .refine((all) => Object.keys(all).length <= SPEC_LIMITS.metadataKeysMax, "metadata has at most 32 keys")
+    .meta({ maxProperties: SPEC_LIMITS.metadataKeysMax })
     .optional(),
 });
 

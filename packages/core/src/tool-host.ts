@@ -59,6 +59,8 @@ export interface ToolRetry {
 export interface ToolOutcome {
   readonly isError: boolean;
   readonly content: readonly (TextPart | FilePart)[];
+  /** The MCP server that the call went to, by the name that `ToolDefinition.origin` gives it. */
+  readonly server?: string | undefined;
 }
 
 export interface ToolHost {

@@ -31,6 +31,7 @@ const items: readonly Item[] = [
     usage: { inputTokens: 9, cachedInputTokens: 3, cacheWriteTokens: 1, outputTokens: 5, reasoningTokens: 2 },
     costUsd: null,
     stopReason: "tool_use",
+    serverErrors: [{ server: "acme/left", message: "it is down" }],
   },
   {
     ...place,
@@ -42,6 +43,7 @@ const items: readonly Item[] = [
         name: "look",
         isError: true,
         content: [{ type: "text", text: "no" }, file],
+        server: "acme/right",
       },
       { type: "tool_started", callId: "c2" },
     ],
@@ -71,7 +73,7 @@ test.each(items)("an item of $role comes back from the wire as it was", (item) =
 
 test("Baton's names are in snake_case on the wire, those of callers and models are as they were", () => {
   const text = JSON.stringify(items.map(wireItem));
-  expect(text).not.toMatch(/"(?:mediaType|callId|isError|responseId|stopReason|inputTokens)"/);
+  expect(text).not.toMatch(/"(?:mediaType|callId|isError|responseId|stopReason|serverErrors|inputTokens)"/);
   expect(text).toContain('"call_id":"c1"');
   expect(text).toContain('"value":{"someName":[1]}');
   expect(text).toContain('"detail":{"costUsd":1}');

@@ -13,6 +13,7 @@ import {
   type Part,
   reasoningPartSchema,
   recordPartSchema,
+  serverErrorSchema,
   stopReasonSchema,
   textPartSchema,
   toolCallPartSchema,
@@ -32,6 +33,7 @@ export const wirePartSchema = z.discriminatedUnion("type", [
     name: z.string(),
     is_error: z.boolean(),
     content: z.array(z.union([textPartSchema, wireFileSchema])),
+    server: z.string().optional().describe("The MCP server whose tool it was."),
   }),
   handoffPartSchema,
   z.object({ type: z.literal("tool_started"), call_id: z.string() }),
@@ -57,6 +59,10 @@ export const wireItemSchema = z.object({
   usage: wireUsageSchema.optional(),
   cost_usd: z.number().nullable().optional().describe("Null when the price of the call was not known."),
   stop_reason: stopReasonSchema.optional(),
+  server_errors: z
+    .array(serverErrorSchema)
+    .optional()
+    .describe("MCP servers that could not be reached: the reply was made without their tools."),
 });
 export type WireItem = z.infer<typeof wireItemSchema>;
 
@@ -79,6 +85,7 @@ export function wireItem(item: Item): WireItem {
     usage: item.usage && wireUsage(item.usage),
     cost_usd: item.costUsd,
     stop_reason: item.stopReason,
+    server_errors: item.serverErrors,
   };
 }
 
@@ -102,6 +109,7 @@ export function itemOfWire(wire: WireItem): Item {
     usage: wire.usage && usageOfWire(wire.usage),
     costUsd: wire.cost_usd,
     stopReason: wire.stop_reason,
+    serverErrors: wire.server_errors,
   });
 }
 

@@ -13,6 +13,7 @@ export interface SettingsParams {
   readonly topP?: number | null;
   readonly maxTokens?: number | null;
   readonly reasoningEffort?: string | null;
+  readonly verbosity?: "low" | "medium" | "high" | null;
   readonly thinking?: "off" | "adaptive" | { readonly budgetTokens: number } | object | null;
   readonly parallelToolCalls?: boolean | null;
   readonly stop?: string | readonly string[] | null;
@@ -247,6 +248,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   maxOutputTokens: "max_output_tokens",
   effort: "effort",
   reasoningEffort: "effort",
+  verbosity: "verbosity",
   thinking: "thinking",
   parallelToolCalls: "parallel_tool_calls",
   stop: "stop",

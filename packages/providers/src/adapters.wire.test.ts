@@ -58,6 +58,26 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Under the test's clock: what is returned waits for the next byte that a call hears, at which its clock is wound anew. */
+function heardBytes(): () => Promise<void> {
+  let onByte = (): void => undefined;
+  const set = globalThis.setTimeout;
+  globalThis.setTimeout = Object.assign((...given: Parameters<typeof set>) => {
+    const timer = set(...given);
+    const refresh = timer.refresh.bind(timer);
+    timer.refresh = () => {
+      const wound = refresh();
+      onByte();
+      return wound;
+    };
+    return timer;
+  }, set);
+  return () =>
+    new Promise((resolve) => {
+      onByte = resolve;
+    });
+}
+
 describe.each([CLAUDE, GPT, LOCAL])("a call of %s", (model) => {
   const { first, said, whole } = wireOf(model);
 
@@ -121,13 +141,28 @@ describe.each([CLAUDE, GPT, LOCAL])("a call of %s", (model) => {
   });
 
   test("is kept alive by comments and pings, but no longer than the whole call may take", async () => {
+    const begun = Promise.withResolvers<() => void>();
     await using server = await wireServer((response) => {
       sendEvents(response, [first], false);
-      const beat = setInterval(() => response.write(": alive\n\n"), 20);
-      response.on("close", () => clearInterval(beat));
+      begun.resolve(() => response.write(": alive\n\n"));
     });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const nextByte = heardBytes();
     const limits = { modelIdleMs: 200, modelCallMs: 500 };
-    const error = await failure(caller(server.url, model, { limits }));
+    let isOver = false;
+    const ended = failure(caller(server.url, model, { limits })).finally(() => {
+      isOver = true;
+    });
+    const beat = await begun.promise;
+    for (const ms of [199, 199, 101]) {
+      const heard = nextByte();
+      beat();
+      await heard;
+      await vi.advanceTimersByTimeAsync(ms);
+      expect(isOver).toBe(false);
+    }
+    await vi.advanceTimersByTimeAsync(1);
+    const error = await ended;
     expect(error).toMatchObject({ code: "provider_timeout", retry: "backoff" });
     expect(error.message).toMatch(/took more than 500 ms/);
   });

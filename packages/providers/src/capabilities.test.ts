@@ -46,6 +46,22 @@ test.each([
   expect(openAiCapabilities(model).efforts).toEqual(efforts);
 });
 
+test.each([
+  ["gpt-5", true],
+  ["gpt-5.2-2026-01-01", true],
+  ["gpt-6-astra", true],
+  ["gpt-5-chat-latest", false],
+  ["gpt-5.1-codex-max", false],
+  ["gpt-5.2-codex", false],
+  ["gpt-10", true],
+  ["gpt-4.1", false],
+  ["gpt-35-turbo", false],
+  ["o3", false],
+  ["qwen3:8b", false],
+] as const)("%s takes a verbosity: %j", (model, verbosity) => {
+  expect(openAiCapabilities(model).verbosity).toBe(verbosity);
+});
+
 describe("what OpenAI's own models take", () => {
   test("reasoning ones no sampling, chat ones no effort, those on other servers the old names", () => {
     expect(openAiCapabilities("gpt-5.2")).toMatchObject({ reasons: true, sampling: false, ofOpenAi: true });
@@ -60,4 +76,9 @@ test("minimal is the least and max the most that a model has; between them nothi
   expect(effortFor("max", ["low", "high"])).toBe("high");
   expect(effortFor("max", ["low", "xhigh", "max"])).toBe("max");
   expect(effortFor("medium", ["low", "high"])).toBeUndefined();
+});
+
+test("Azure's gpt-35 is what it is, and not one of OpenAI's that reason", () => {
+  expect(openAiCapabilities("gpt-35-turbo-16k")).toEqual(openAiCapabilities("gpt-3.5-turbo-16k"));
+  expect(openAiCapabilities("gpt-35-turbo")).toMatchObject({ reasons: false, sampling: true, images: false });
 });

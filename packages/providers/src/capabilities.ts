@@ -46,6 +46,8 @@ export interface OpenAiCapabilities {
   /** Whether `temperature` and `top_p` are taken. */
   readonly sampling: boolean;
   readonly stop: boolean;
+  /** Whether `verbosity` is taken at other values than `medium`. */
+  readonly verbosity: boolean;
   readonly parallelToolCalls: boolean;
   /** Whether Chat Completions takes an effort together with tools. */
   readonly effortWithToolsInChat: boolean;
@@ -162,11 +164,14 @@ const OPENAI_EFFORTS: readonly (readonly [RegExp, readonly OpenAiEffort[]])[] = 
   [/^grok-3-mini/, ["low", "high"]],
 ];
 
+/** Azure calls its gpt-3.5 `gpt-35`. */
+const GPT_5_OR_LATER = /^gpt-(?:[5-9]|[12]\d)(?!\d)/;
+
 /** What a model behind one of OpenAI's two APIs takes; `model` is the provider's own name for it. */
 export function openAiCapabilities(model: string): OpenAiCapabilities {
   const name = lastSegment(model);
   const ofOpenAi = /^(gpt-(?!oss)|o\d|chatgpt-|codex-|computer-use)/.test(name);
-  const reasoningOfOpenAi = /^(o\d|gpt-(?:[5-9]|\d\d)|codex-mini|computer-use)/.test(name);
+  const reasoningOfOpenAi = GPT_5_OR_LATER.test(name) || /^(o\d|codex-mini|computer-use)/.test(name);
   const reasons = (reasoningOfOpenAi && !/^gpt-5-chat/.test(name)) || /^gpt-oss/.test(name);
   const reasoningGrok = /^grok-(?:3-mini|[4-9])/.test(name) && !name.includes("non-reasoning");
   const noSampling = ofOpenAi && reasons;
@@ -176,10 +181,11 @@ export function openAiCapabilities(model: string): OpenAiCapabilities {
     efforts: reasons || reasoningGrok ? effortsOf(name) : [],
     sampling: !noSampling,
     stop: !(noSampling || reasoningGrok),
+    verbosity: GPT_5_OR_LATER.test(name) && !/-(?:chat|codex)/.test(name),
     parallelToolCalls: !/^o\d/.test(name),
-    effortWithToolsInChat: !/^gpt-(?:5\.(?:[4-9]|\d\d)|[6-9]|\d\d)/.test(name),
+    effortWithToolsInChat: !/^gpt-(?:5\.(?:[4-9]|\d\d)|[6-9]|[12]\d)/.test(name),
     images:
-      !/^(gpt-3\.5|gpt-4$|gpt-4-(?:0|32k|1106)|o1-(?:mini|preview)|o3-mini|gpt-oss|deepseek-(?!vl))/.test(
+      !/^(gpt-3\.?5|gpt-4$|gpt-4-(?:0|32k|1106)|o1-(?:mini|preview)|o3-mini|gpt-oss|deepseek-(?!vl))/.test(
         name,
       ),
     wantsReasoningBack: /deepseek|kimi|minimax|glm-|mimo/.test(name),
@@ -210,4 +216,13 @@ export function effortFor<Effort extends OpenAiEffort>(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The effort of a call of OpenAI's APIs: a model that can be told not to reason is told so where it shall not. */
+export function openAiEffort(
+  { effort, thinking }: ModelSettings,
+  offered: readonly OpenAiEffort[],
+): OpenAiEffort | undefined {
+  if (effort !== undefined) return effortFor(effort, offered);
+  return thinking === "off" ? offered.find((one) => one === "none") : undefined;
 }

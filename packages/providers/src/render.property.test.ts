@@ -107,6 +107,7 @@ const settings: fc.Arbitrary<ModelSettings> = fc.record(
       { budget_tokens: 2_000 },
       { budget_tokens: 150_000 },
     ),
+    verbosity: fc.constantFrom("low", "medium", "high"),
     parallel_tool_calls: fc.boolean(),
     stop: fc.constantFrom([" "], ["END"]),
     seed: fc.constant(7),
@@ -182,6 +183,21 @@ describe.each(MODELS)("a request to %s", (model) => {
           }
         },
       ),
+      RUNS,
+    );
+  });
+
+  test("is the same whatever is noted beside the conversation for people", () => {
+    const note = (item: Item): Item => ({
+      ...item,
+      serverErrors: [{ server: "library", message: "it is down" }],
+      parts: item.parts.map((part) => (part.type === "tool_result" ? { ...part, server: "desk" } : part)),
+    });
+    fc.assert(
+      fc.property(requestFor(model), (drawn) => {
+        const noted = { ...drawn, items: drawn.items.map(note) };
+        expect(JSON.stringify(api.render(noted).body)).toBe(JSON.stringify(api.render(drawn).body));
+      }),
       RUNS,
     );
   });

@@ -21,7 +21,10 @@ describe("several servers", () => {
     await until("the list of the right one is new", async () =>
       namesIn((await host.list(both, NEVER)).tools).includes("only_right"),
     );
-    expect(textIn(await callTool(host, both, "only_right"))).toBe("called only_right");
+    const called = await callTool(host, both, "only_right");
+    expect([textIn(called), called.server]).toEqual(["called only_right", "right"]);
+    expect((await callTool(host, both, "acme_left__echo", { text: "?" })).server).toBe("acme/left");
+    expect((await callTool(host, both, "no_such_tool")).server).toBeUndefined();
     await callTool(host, both, "right__add_tool", { name: "more" });
     await until("right alone has more", async () =>
       (await host.list(both, NEVER)).tools.some(

@@ -109,8 +109,9 @@ class SharedToolHost implements ToolHost, AsyncDisposable {
     }
     const { tool, server } = route;
     const open = () => this.#serverOf(server);
-    const call = { tool, label: labelOf(server), open, timeoutMs, charsMax, clock: this.#clock };
-    return callServer(call, invocation, signal);
+    const label = labelOf(server);
+    const call = { tool, label, open, timeoutMs, charsMax, clock: this.#clock };
+    return { ...(await callServer(call, invocation, signal)), server: label };
   }
 
   async close(): Promise<void> {

@@ -94,13 +94,14 @@ export async function callModel(
     admission.permit.withdraw();
     return { kind: "waited" };
   }
-  return makeCall(session, plan, request, admission.permit, deps);
+  return makeCall(session, plan, request, catalogue, admission.permit, deps);
 }
 
 async function makeCall(
   session: PhaseSession,
   plan: PhasePlan,
   request: ModelRequest,
+  catalogue: ToolCatalogue,
   permit: Permit,
   deps: Pick<WorkerDeps, "adapters" | "price">,
 ): Promise<CallResult> {
@@ -119,7 +120,7 @@ async function makeCall(
     };
     const reply = await adapter.call(request, onDelta, signal);
     permit.settle(reply.usage);
-    const placed = placeReply(session, plan, reply, deps.price);
+    const placed = placeReply(session, plan, reply, catalogue, deps.price);
     call.replied(reply, placed.costUsd);
     return { kind: "replied", reply: placed };
   } catch (thrown) {
@@ -144,16 +145,32 @@ function placeReply(
   session: PhaseSession,
   plan: PhasePlan,
   reply: ModelReply,
+  { problems }: ToolCatalogue,
   price: WorkerDeps["price"],
 ): Reply {
   const { parts, stopReason, usage, origin } = reply;
   const costUsd = price(plan.model, usage);
   return {
-    item: { role: "assistant", parts: [...parts], origin, usage, costUsd, stopReason },
+    item: {
+      role: "assistant",
+      parts: [...parts],
+      origin,
+      usage,
+      costUsd,
+      stopReason,
+      ...withoutServers(problems),
+    },
     event: { type: "turn", model: plan.model, item: session.items.length, stopReason, usage },
     usage,
     costUsd,
   };
+}
+
+/** Who asks for the answer later, when events are gone, is told here what the model did not have. */
+function withoutServers(problems: ToolCatalogue["problems"]): Pick<NewItem, "serverErrors"> {
+  return problems.length === 0
+    ? {}
+    : { serverErrors: problems.map(({ server, message }) => ({ server, message })) };
 }
 
 function requestOf(

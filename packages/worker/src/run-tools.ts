@@ -150,6 +150,7 @@ export function resultPart(call: ToolCallPart, outcome: ToolOutcome): ToolResult
     name: call.name,
     isError: outcome.isError,
     content: [...outcome.content],
+    ...(outcome.server === undefined ? {} : { server: outcome.server }),
   };
 }
 

@@ -286,6 +286,10 @@ function shown(event: AnswerEvent): unknown {
       return -event.chars;
     case "calls":
       return event.calls.map(({ name }) => name);
+    case "ran":
+      return `ran ${event.call.name}`;
+    case "passed":
+      return "passed";
   }
 }
 

@@ -12,7 +12,9 @@
  *       the new text begins a new paragraph, for readers that know nothing of that.
  *   A3. A turn whose text is of use only as a whole (JSON, or a client that asked for it) is held until it is written:
  *       then nothing is ever withdrawn. So is one whose beginning is no longer known when the watch begins.
- *   A4. A pair of UTF-16 units is never torn: its first half waits for the second, since not every client can put them
+ *   A4. Who asks for the work, too, is told the tools that ran, in the order of their results, what was thought in turns
+ *       that were not watched, and where a turn ends that is not the answer's: all that makes the output of a response.
+ *   A5. A pair of UTF-16 units is never torn: its first half waits for the second, since not every client can put them
  *       together again.
  *
  * It is told of every event of one run in order. A snapshot, with which each watch begins, holds no void text.
@@ -24,18 +26,29 @@ import {
   type Run,
   type RunEvent,
   type ToolCallPart,
+  type ToolResultPart,
   textOf,
 } from "@baton/core";
 import { callsOf } from "./run-ending.ts";
+import { ranHere } from "./tool-runs.ts";
 
 export type AnswerEvent = { readonly model: ModelId } & (
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "reasoning"; readonly text: string }
+  /** `isAside`: it was said to whoever reads, before something else was done. */
+  | { readonly kind: "reasoning"; readonly text: string; readonly isAside?: true }
   /** So many characters of text, from the last one back, are void. */
   | { readonly kind: "withdrawn"; readonly chars: number }
   /** Calls of the caller's own functions; the run ends with them. */
   | { readonly kind: "calls"; readonly calls: readonly ToolCallPart[] }
+  | WorkEvent
 );
+
+/** What is told beside the answer (A4). */
+type WorkEvent =
+  /** A tool ran at a worker. */
+  | { readonly kind: "ran"; readonly call: ToolCallPart; readonly result: ToolResultPart }
+  /** A turn is over that was not the answer; text that was sent of it is none of the answer's. */
+  | { readonly kind: "passed" };
 
 export interface AnswerStreamOptions {
   readonly run: Pick<Run, "model" | "forkedFrom">;
@@ -46,6 +59,8 @@ export interface AnswerStreamOptions {
   readonly whole: boolean;
   /** Reads an item of the log by its place. */
   readonly readItem: (seq: number) => Promise<Item | undefined>;
+  /** Reads the log from a place on. Given: the work is told, too (A4). */
+  readonly readItems?: ((from: number) => Promise<readonly Item[]>) | undefined;
 }
 
 type SnapshotEvent = Extract<RunEvent, { type: "snapshot" }>;
@@ -61,8 +76,12 @@ export class AnswerStream {
   #sent = "";
   /** What the attempt under way has said. */
   #said = "";
-  /** Said, but not sent: the first half of a pair (A4). */
+  /** Said, but not sent: the first half of a pair (A5). */
   #half = "";
+  /** Calls of the last reply, by their ids. */
+  #calls: ReadonlyMap<string, ToolCallPart> = new Map();
+  /** Something of what the turn thought was sent. */
+  #hasThought = false;
   #reasoningHalf = "";
   /** The beginning of what the attempt has said is not known (A3). */
   #isCut = false;
@@ -101,8 +120,9 @@ export class AnswerStream {
         return [];
       case "snapshot":
         return this.#snapshot(event);
-      case "tool_start":
       case "tool_end":
+        return this.#ran((await this.#options.readItems?.(this.#nextItem)) ?? []);
+      case "tool_start":
       case "handoff":
       case "notice":
         return [];
@@ -121,6 +141,7 @@ export class AnswerStream {
   #think(text: string): readonly AnswerEvent[] {
     const [whole, half] = beforeHalf(this.#reasoningHalf + text);
     this.#reasoningHalf = half;
+    this.#hasThought ||= whole !== "";
     return whole === "" ? [] : [{ kind: "reasoning", text: whole, model: this.#model }];
   }
 
@@ -178,14 +199,40 @@ export class AnswerStream {
     const isRefusal = item.stopReason === "refusal";
     const isLast = !others && !isFollowed && item.stopReason !== "pause_turn";
     const held = this.#sent === "" && text !== "";
-    const events: AnswerEvent[] = [];
+    const events: AnswerEvent[] = [...this.#thoughtsOf(item)];
     if (isLast ? !(held && isRefusal) : !held) events.push(...this.#correctTo(text));
-    else if (!isRefusal) events.push({ kind: "reasoning", text, model });
+    else if (!isRefusal) events.push({ kind: "reasoning", text, model, isAside: true });
     if (calls.length > 0) events.push({ kind: "calls", calls, model });
+    if (this.#options.readItems !== undefined && !isLast) events.push({ kind: "passed", model });
+    this.#calls = callsById(item);
+    this.#hasThought = false;
     this.#begun ||= this.#sent !== "";
     this.#sent = "";
     this.#restart("");
     this.#nextItem = item.seq + 1;
+    return events;
+  }
+
+  /** What the reply thought, where nothing of it was sent while it came. */
+  #thoughtsOf({ parts }: Item): readonly AnswerEvent[] {
+    if (this.#options.readItems === undefined || this.#hasThought) return [];
+    const text = parts.map((part) => (part.type === "reasoning" ? part.text : "")).join("");
+    return text === "" ? [] : [{ kind: "reasoning", text, model: this.#model }];
+  }
+
+  /** Results that stand at the beginning of `items`, which the log has behind what was told. */
+  #ran(items: readonly Item[]): readonly AnswerEvent[] {
+    const events: AnswerEvent[] = [];
+    for (const item of items) {
+      if (isReply(item)) break;
+      this.#nextItem = item.seq + 1;
+      for (const result of item.parts) {
+        const call = result.type === "tool_result" ? this.#calls.get(result.callId) : undefined;
+        if (result.type !== "tool_result" || call === undefined) continue;
+        if (!ranHere(result, this.#options.clientTools)) continue;
+        events.push({ kind: "ran", call, result, model: this.#model });
+      }
+    }
     return events;
   }
 
@@ -197,8 +244,12 @@ export class AnswerStream {
   }
 
   #snapshot({ items, partialText, partialCut, run }: SnapshotEvent): readonly AnswerEvent[] {
-    const replies = items.filter((item) => item.seq >= this.#nextItem && isReply(item));
-    const events = replies.flatMap((item, place) => this.#reply(item, place < replies.length - 1));
+    const own = items.filter((item) => item.seq >= this.#nextItem);
+    const last = own.findLastIndex(isReply);
+    const events = own.flatMap((item, place) => {
+      if (isReply(item)) return this.#reply(item, place < last);
+      return this.#options.readItems === undefined ? [] : this.#ran([item]);
+    });
     this.#nextItem = Math.max(this.#nextItem, items.length);
     this.#model = run.model;
     this.#restart(partialText);
@@ -206,6 +257,10 @@ export class AnswerStream {
     if (partialText === "") return events;
     return [...events, ...(this.#isLive ? this.#send(partialText) : this.#catchUp())];
   }
+}
+
+function callsById({ parts }: Item): ReadonlyMap<string, ToolCallPart> {
+  return new Map(parts.flatMap((part) => (part.type === "tool_call" ? [[part.callId, part]] : [])));
 }
 
 const FIRST_HALF = /[\uD800-\uDBFF]$/;

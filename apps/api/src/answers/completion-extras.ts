@@ -1,7 +1,6 @@
 /** What an answer tells of its run: usage in OpenAI's words, Dedalus' fields, and Baton's own. */
 import {
   type Item,
-  isReply,
   type Run,
   type RunSpec,
   textOf,
@@ -10,7 +9,8 @@ import {
   wirePhaseSchema,
 } from "@baton/core";
 import { z } from "zod";
-import { clientToolsOf, ownItems } from "./run-ending.ts";
+import { ownItems } from "./run-ending.ts";
+import { toolRunsOf } from "./tool-runs.ts";
 
 const count = z.int().min(0);
 
@@ -27,13 +27,17 @@ export const extrasShape = {
   /** Calls that ran here, with their results. */
   mcp_tool_results: z.array(
     z.object({
-      server_name: z.string().describe("Empty when more than one server was named: tool names are unique."),
+      server_name: z.string().describe("Empty for a function of the configuration, which no server has."),
       tool_name: z.string(),
       arguments: z.record(z.string(), z.unknown()),
       is_error: z.boolean(),
       result: z.string(),
     }),
   ),
+  mcp_server_errors: z
+    .record(z.string(), z.object({ message: z.string() }))
+    .optional()
+    .describe("Servers that could not be reached, by their names: a model answered without their tools."),
   /** Names of the tools that ran here, in the order of their first call. */
   tools_executed: z.array(z.string()),
   /** Model calls that the run took. */
@@ -47,6 +51,10 @@ export const extrasShape = {
     cost_usd: z.number().nullable(),
     handoffs: count,
     phases: z.array(wirePhaseSchema),
+    error: z
+      .object({ code: z.string(), message: z.string() })
+      .optional()
+      .describe("Of a run that counts as failed."),
   }),
 };
 const extrasSchema = z.object(extrasShape);
@@ -63,9 +71,17 @@ export function completionUsage(usage: Usage): CompletionUsage {
 }
 
 export function extrasOf(run: Run, spec: RunSpec, items: readonly Item[]): Extras {
-  const results = toolResults(spec, ownItems(run, items));
+  const results = toolRunsOf(run, spec, items).map(({ call, result, server }) => ({
+    server_name: server,
+    tool_name: result.name,
+    arguments: call.arguments.kind === "object" ? call.arguments.value : {},
+    is_error: result.isError,
+    result: textOf({ parts: result.content }),
+  }));
+  const mcp_server_errors = serverErrors(ownItems(run, items));
   return {
     mcp_tool_results: results,
+    ...(mcp_server_errors === undefined ? {} : { mcp_server_errors }),
     tools_executed: [...new Set(results.map(({ tool_name }) => tool_name))],
     turns_consumed: run.turns,
     models_used: [...new Set(run.phases.filter(({ turns }) => turns > 0).map(({ model }) => model))],
@@ -75,32 +91,14 @@ export function extrasOf(run: Run, spec: RunSpec, items: readonly Item[]): Extra
       cost_usd: run.costUsd,
       handoffs: run.handoffs,
       phases: run.phases.map(wirePhase),
+      ...(run.status === "failed" ? { error: run.error } : {}),
     },
   };
 }
 
-function toolResults(spec: RunSpec, items: readonly Item[]): Extras["mcp_tool_results"] {
-  const clientTools = clientToolsOf(spec);
-  const parts = items.flatMap((item) => (isReply(item) ? item.parts : []));
-  const calls = new Map(parts.flatMap((part) => (part.type === "tool_call" ? [[part.callId, part]] : [])));
-  const servers = spec.mcp_servers ?? [];
-  const [server = ""] = servers.length === 1 ? servers : [];
-  return items.flatMap((item) =>
-    item.parts.flatMap((part) => {
-      if (part.type !== "tool_result" || clientTools.has(part.name)) return [];
-      const call = calls.get(part.callId);
-      // A result without a call of this run was submitted with it; a transfer is no tool to its reader.
-      if (call === undefined || part.name.startsWith("transfer_to_")) return [];
-      const { arguments: args } = call;
-      return [
-        {
-          server_name: server,
-          tool_name: part.name,
-          arguments: args.kind === "object" ? args.value : {},
-          is_error: part.isError,
-          result: textOf({ parts: part.content }),
-        },
-      ];
-    }),
-  );
+/** By the name of each server, so that one which was down for several turns is told once. */
+function serverErrors(items: readonly Item[]): Extras["mcp_server_errors"] {
+  const errors = items.flatMap(({ serverErrors = [] }) => serverErrors);
+  if (errors.length === 0) return undefined;
+  return Object.fromEntries(errors.map(({ server, message }) => [server, { message }]));
 }

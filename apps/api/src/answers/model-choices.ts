@@ -37,6 +37,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_completion_tokens: "max_output_tokens",
   parallel_tool_calls: "parallel_tool_calls",
   seed: "seed",
+  verbosity: "verbosity",
 };
 
 /** They change no answer, or hold for the whole request, which says them itself. */
@@ -48,7 +49,6 @@ const LEFT = new Set([
 /** Taken at the value that holds anyway, as for the whole request. */
 const ONLY = new Set([
   ...["frequency_penalty", "logit_bias", "logprobs", "modalities", "n", "presence_penalty", "top_logprobs"],
-  ...["verbosity"],
 ]);
 
 function settingsOf(given: Body, source: string, draft: Draft): Body {

@@ -106,8 +106,9 @@ function unserved(run: Run): OpenAiProblem {
 
 const COME_BACK_SECONDS = 1;
 
-function goesOn(run: Run): OpenAiProblem {
-  const message = `the API stops while run ${run.id} goes on: send the same request with the same Idempotency-Key again to get its answer`;
+/** The API stops before all of the answer was told. */
+export function goesOn(run: Run): OpenAiProblem {
+  const message = `the API stops before run ${run.id} is answered: send the same request with the same Idempotency-Key again to get its answer`;
   return new OpenAiProblem({
     status: 503,
     code: "shutting_down",

@@ -7,7 +7,7 @@ import type { FastifyReply } from "fastify";
 import { clientLeft } from "../client-left.ts";
 import { EventStream, type StreamPace } from "../sse/event-stream.ts";
 import { frameOf } from "../sse/frames.ts";
-import { openAiProblemOf } from "./openai-problem.ts";
+import { type OpenAiErrorBody, openAiProblemOf } from "./openai-problem.ts";
 
 export interface StreamAnswerOptions {
   readonly pace: StreamPace;
@@ -17,6 +17,8 @@ export interface StreamAnswerOptions {
   readonly done: string;
   /** Aborted when the API stops. */
   readonly stopping: AbortSignal;
+  /** The data of the event that tells what broke the answer off; without it, the body that a plain answer would have. */
+  readonly errorData?: ((problem: OpenAiErrorBody) => object) | undefined;
 }
 
 /** `frame` makes the text of an event of each piece. Throws what the answer fails with before the headers are sent. */
@@ -26,6 +28,7 @@ export async function streamAnswer<Piece>(
   frame: (piece: Piece) => string,
   options: StreamAnswerOptions,
 ): Promise<FastifyReply> {
+  const { errorData = (body) => body } = options;
   const left = clientLeft(reply);
   const done = new AbortController();
   const pieces = begin(AbortSignal.any([left, options.stopping, done.signal]));
@@ -46,7 +49,7 @@ export async function streamAnswer<Piece>(
   } catch (thrown) {
     const problem = openAiProblemOf(thrown);
     if (problem.isFault) reply.log.error({ err: thrown }, "an answer broke off");
-    await stream.write(frameOf({ event: "error", data: problem.body() }));
+    await stream.write(frameOf({ event: "error", data: errorData(problem.body()) }));
   } finally {
     done.abort();
     await stream[Symbol.asyncDispose]();

@@ -26,7 +26,7 @@ test("a stream that ends because the API stops does not read the conversation, w
     run.id,
     {
       ...{ waitMs: 60_000, isServed: async () => true },
-      ...{ whole: false, includeUsage: false, callIds: (place) => `call_${place}` },
+      ...{ whole: false, includeUsage: false },
     },
     stopping.signal,
   );

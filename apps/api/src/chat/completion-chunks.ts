@@ -6,7 +6,7 @@
 import { isTerminal, type ModelId, type RunId } from "@baton/core";
 import type { RunService } from "@baton/producer";
 import type { AnswerEvent } from "../answers/answer-stream.ts";
-import type { CallIds } from "../answers/call-ids.ts";
+import { type CallIds, callIdsOf } from "../answers/call-ids.ts";
 import {
   type CompletionUsage,
   completionUsage,
@@ -49,7 +49,6 @@ export interface CompletionChunk extends Partial<Omit<Extras, "baton">> {
 
 export interface ChunkOptions extends FollowOptions {
   readonly includeUsage: boolean;
-  readonly callIds: CallIds;
 }
 
 /** Throws an `OpenAiProblem` when the run ends without an answer, at the first read or in the middle. */
@@ -59,10 +58,10 @@ export async function* completionChunks(
   options: ChunkOptions,
   signal: AbortSignal,
 ): AsyncGenerator<CompletionChunk, void, void> {
-  const { createdAt } = (await runs.get(id)).run;
+  const { run: begun, spec: asked } = await runs.get(id);
   const base = {
     ...({ id, object: "chat.completion.chunk" } as const),
-    created: Math.floor(createdAt / 1_000),
+    created: Math.floor(begun.createdAt / 1_000),
     ...(options.includeUsage ? { usage: null } : {}),
   };
   const chunk = (model: ModelId, delta: Delta, finish: FinishReason | null = null): CompletionChunk => ({
@@ -70,6 +69,7 @@ export async function* completionChunks(
     model,
     choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
   });
+  const callIds = async () => callIdsOf(id, asked, await runs.conversation(id));
   // Ended with this one, wherever its reader leaves it.
   await using following = followAnswer(runs, id, options, signal);
   let isFirst = true;
@@ -88,21 +88,26 @@ export async function* completionChunks(
       return;
     }
     const event = next.value;
+    if (event.kind === "ran" || event.kind === "passed") continue;
     if (isFirst) yield chunk(event.model, { role: "assistant", content: "" });
     isFirst = false;
     yield event.kind === "withdrawn"
       ? { ...chunk(event.model, {}), baton: { withdrawn: { content_chars: event.chars } } }
-      : chunk(event.model, deltaOf(event, options.callIds));
+      : chunk(event.model, await deltaOf(event, callIds));
   }
 }
 
-function deltaOf(event: Exclude<AnswerEvent, { kind: "withdrawn" }>, callIds: CallIds): Delta {
+async function deltaOf(
+  event: Extract<AnswerEvent, { kind: "text" | "reasoning" | "calls" }>,
+  idsOfCalls: () => Promise<CallIds>,
+): Promise<Delta> {
   switch (event.kind) {
     case "text":
       return { content: event.text };
     case "reasoning":
       return { reasoning_content: event.text };
-    case "calls":
+    case "calls": {
+      const callIds = await idsOfCalls();
       return {
         tool_calls: event.calls.map((call, index) => ({
           index,
@@ -111,5 +116,6 @@ function deltaOf(event: Exclude<AnswerEvent, { kind: "withdrawn" }>, callIds: Ca
           function: { name: call.name, arguments: argumentsText(call) },
         })),
       };
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** The answer to a request that is not streamed: OpenAI's `chat.completion`, with what Dedalus and Baton add. */
 import type { Item, Run, RunSpec } from "@baton/core";
 import { z } from "zod";
-import type { CallIds } from "../answers/call-ids.ts";
+import { callIdsOf } from "../answers/call-ids.ts";
 import {
   completionUsage,
   completionUsageSchema,
@@ -43,20 +43,15 @@ export const completionSchema = z.object({
 });
 export type Completion = z.infer<typeof completionSchema>;
 
-export interface AnswerContext {
-  readonly callIds: CallIds;
-  /** The run is told as it is because the API stops. */
-  readonly isStopping: boolean;
-}
-
-/** Throws an `OpenAiProblem` when the run has no answer. */
+/** `isStopping`: the run is told as it is because the API stops. Throws an `OpenAiProblem` when it has no answer. */
 export function completionOf(
   run: Run,
   spec: RunSpec,
   items: readonly Item[],
-  { callIds, isStopping }: AnswerContext,
+  isStopping: boolean,
 ): Completion {
   const { model, text, refusal, calls, finishReason } = answerOf(run, spec, items, isStopping);
+  const callIds = callIdsOf(run.id, spec, items);
   const tool_calls = calls.map((call, place) => ({
     id: callIds(place),
     type: "function" as const,

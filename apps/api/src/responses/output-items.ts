@@ -1,9 +1,9 @@
 /** Items of a response's output, and how those of a run's conversation become them. */
-import { type Item, isReply, type Run, type RunSpec, textOf } from "@baton/core";
+import { type Item, isReply, type Run, type RunId, type RunSpec, textOf } from "@baton/core";
 import { z } from "zod";
 import type { CallIds } from "../answers/call-ids.ts";
-import { extrasOf } from "../answers/completion-extras.ts";
 import { type Answer, argumentsText, ownItems } from "../answers/run-ending.ts";
+import { type ToolRun, toolRunsOf } from "../answers/tool-runs.ts";
 import { itemIdOf } from "./response-ids.ts";
 
 const status = z.enum(["in_progress", "completed", "incomplete"]);
@@ -23,7 +23,7 @@ const messageSchema = z.object({
   id: z.string(),
   role: z.literal("assistant"),
   status,
-  content: z.array(contentSchema),
+  content: z.array(contentSchema).describe("Empty for text that was streamed and is void."),
 });
 
 const callSchema = z.object({
@@ -38,7 +38,7 @@ const callSchema = z.object({
 const mcpCallSchema = z.object({
   type: z.literal("mcp_call"),
   id: z.string(),
-  server_label: z.string().describe("Empty when more than one server was named: tool names are unique."),
+  server_label: z.string().describe("Empty for a function of the configuration, which no server has."),
   name: z.string(),
   arguments: z.string(),
   output: z.string().nullable(),
@@ -64,6 +64,7 @@ export type MessageContent = z.infer<typeof contentSchema>;
 export type CallItem = z.infer<typeof callSchema>;
 export type McpCallItem = z.infer<typeof mcpCallSchema>;
 export type ReasoningItem = z.infer<typeof reasoningSchema>;
+export type WorkItem = ReasoningItem | McpCallItem;
 
 export function textContent(text: string): MessageContent {
   return { type: "output_text", text, annotations: [], logprobs: [] };
@@ -77,30 +78,57 @@ export function reasoningItem(id: string, text: string): ReasoningItem {
   return { type: "reasoning", id, summary: [{ type: "summary_text", text }] };
 }
 
-/** What models thought, where they show it, and what they said before the last reply. */
-export function reasoningItems(run: Run, items: readonly Item[]): readonly ReasoningItem[] {
-  const replies = ownItems(run, items).filter(isReply);
-  const texts = replies.flatMap((reply, place) => [
-    ...reply.parts.flatMap((part) => (part.type === "reasoning" ? [part.text] : [])),
-    ...(place < replies.length - 1 ? [textOf(reply)] : []),
-  ]);
-  return texts
-    .filter((text) => text !== "")
-    .map((text, place) => reasoningItem(itemIdOf("rs", run.id, place), text));
+/** What was done for the answer, in the order of the conversation. */
+export interface Work {
+  /** Up to the last reply: what models thought, where they show it, said in turns that others followed, and called. */
+  readonly before: readonly WorkItem[];
+  /** Calls that the last reply made beside those of the caller's functions. */
+  readonly after: readonly WorkItem[];
 }
 
-/** Calls of servers' tools, which ran at workers. */
+export function workOf(run: Run, spec: RunSpec, items: readonly Item[]): Work {
+  const own = ownItems(run, items);
+  const last = own.findLastIndex(isReply);
+  const runs = toolRunsOf(run, spec, items);
+  const calls = new Map<unknown, McpCallItem>(
+    runs.map((one, place) => [one.result, mcpCallItem(run.id, place, one)]),
+  );
+  const before: WorkItem[] = [];
+  const after: WorkItem[] = [];
+  let thoughts = 0;
+  const think = (text: string): void => {
+    if (text !== "") before.push(reasoningItem(itemIdOf("rs", run.id, thoughts++), text));
+  };
+  for (const [place, item] of own.entries()) {
+    if (isReply(item)) {
+      think(item.parts.map((part) => (part.type === "reasoning" ? part.text : "")).join(""));
+      if (place !== last) think(textOf(item));
+    }
+    const made = item.parts.flatMap((part) => calls.get(part) ?? []);
+    (place > last ? after : before).push(...made);
+  }
+  return { before, after };
+}
+
+/** Calls of tools that ran at workers, in the order of their results. */
 export function mcpCallItems(run: Run, spec: RunSpec, items: readonly Item[]): readonly McpCallItem[] {
-  return extrasOf(run, spec, items).mcp_tool_results.map((one, place) => ({
+  return toolRunsOf(run, spec, items).map((one, place) => mcpCallItem(run.id, place, one));
+}
+
+/** The call of a tool that ran at a worker; `place`: among all such calls of the run. */
+export function mcpCallItem(runId: RunId, place: number, { call, result, server }: ToolRun): McpCallItem {
+  const { isError, name, content } = result;
+  const text = textOf({ parts: content });
+  return {
     type: "mcp_call",
-    id: itemIdOf("mcp", run.id, place),
-    server_label: one.server_name,
-    name: one.tool_name,
-    arguments: JSON.stringify(one.arguments),
-    output: one.is_error ? null : one.result,
-    error: one.is_error ? { type: "mcp_tool_execution_error", content: one.result } : null,
-    status: one.is_error ? "failed" : "completed",
-  }));
+    id: itemIdOf("mcp", runId, place),
+    server_label: server,
+    name,
+    arguments: argumentsText(call),
+    output: isError ? null : text,
+    error: isError ? { type: "mcp_tool_execution_error", content: text } : null,
+    status: isError ? "failed" : "completed",
+  };
 }
 
 /** What the last model said, when it said something or did nothing else. */

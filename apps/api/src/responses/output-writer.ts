@@ -1,22 +1,27 @@
 /**
- * The events of a streamed response, in the order and numbering that OpenAI's clients check. Deltas can only be
- * appended, but each item's last events tell it whole, and the last event of all the whole output. So:
+ * The events of a streamed response, in the order and numbering that OpenAI's clients check. So that each can be checked
+ * against the others:
  *
- *   - the answer is one message, opened by its first text; reasoning that comes in between is items of its own;
- *   - text that is void ends its message as `incomplete`, and the new text is another message;
- *   - the last events of the answer's message tell the answer alone, also when words before it had been sent.
+ *   - an item keeps its id and its `output_index`, which is its place in the output of the last event, too;
+ *   - what an item's last events tell is what its deltas add up to;
+ *   - the answer is one message, opened by its first text. Text that is void, or turns out not to be the answer, ends
+ *     its message, which stands in the last event without any content: there the answer is alone. In a response that
+ *     failed there is none, and its text stays.
  *
  * What the text events are is decided in answer-stream.ts.
  */
-import type { RunId } from "@baton/core";
+import type { RunId, RunSpec } from "@baton/core";
 import type { AnswerEvent } from "../answers/answer-stream.ts";
+import type { OpenAiErrorBody } from "../answers/openai-problem.ts";
+import { serverOf } from "../answers/tool-runs.ts";
 import {
   type CallItem,
+  type McpCallItem,
   type MessageContent,
   type MessageItem,
+  mcpCallItem,
   messageItem,
   type OutputItem,
-  type ReasoningItem,
   reasoningItem,
   textContent,
 } from "./output-items.ts";
@@ -35,18 +40,34 @@ interface Open {
   text: string;
 }
 
+const PARAGRAPH = "\n\n";
+
+/** The last event of a stream that has no answer to tell: OpenAI's fields, and `error`, which its clients throw. */
+export function errorEvent({ error }: OpenAiErrorBody, sequence_number: number): ResponseEvent {
+  const { code, message, param } = error;
+  return { type: "error", sequence_number, code, message, param, error };
+}
+
 export class OutputWriter {
   readonly #runId: RunId;
+  readonly #spec: RunSpec;
   #sequence = 0;
   /** Items begun. */
   #index = 0;
   #messages = 0;
   #message: Open | undefined;
   #reasoning: Open | undefined;
-  #thoughts: ReasoningItem[] = [];
+  /** What was told, each item at its `output_index`. */
+  readonly #told: OutputItem[] = [];
+  readonly #void = new Set<OutputItem>();
+  #thoughts = 0;
+  #calls = 0;
+  /** The next text begins with a paragraph's break, which parts it from text that was sent before. */
+  #isBehindText = false;
 
-  constructor(runId: RunId) {
+  constructor(runId: RunId, spec: RunSpec) {
     this.#runId = runId;
+    this.#spec = spec;
   }
 
   /** Of the message that the answer's text is in, or will be. */
@@ -54,9 +75,16 @@ export class OutputWriter {
     return this.#message?.id ?? itemIdOf("msg", this.#runId, this.#messages);
   }
 
-  /** All reasoning that was sent. */
-  get thoughts(): readonly ReasoningItem[] {
-    return this.#thoughts;
+  /** What was told of what was done for the answer, and whether it has reasoning in it. */
+  get toldWork(): { readonly thoughts: number; readonly calls: number } {
+    return { thoughts: this.#thoughts, calls: this.#calls };
+  }
+
+  /** All that was told and is over, as the last event has it. */
+  output({ withVoid }: { readonly withVoid: boolean }): readonly OutputItem[] {
+    return this.#told.map((item) =>
+      item.type === "message" && this.#void.has(item) && !withVoid ? { ...item, content: [] } : item,
+    );
   }
 
   /** An event on the response as a whole. */
@@ -69,9 +97,23 @@ export class OutputWriter {
       case "text":
         return [...this.endReasoning(), ...this.#text(event.text)];
       case "reasoning":
-        return this.#think(event.text);
+        // What was said on the way is no part of what was thought.
+        if (event.isAside !== true) return this.#think(event.text);
+        return [...this.endReasoning(), ...this.#think(event.text), ...this.endReasoning()];
       case "withdrawn":
         return this.breakOff();
+      case "passed":
+        this.#isBehindText ||= this.#message !== undefined;
+        return this.#end("completed");
+      case "ran": {
+        const server = serverOf(event.result, this.#spec);
+        const item = mcpCallItem(this.#runId, this.#calls, {
+          call: event.call,
+          result: event.result,
+          server,
+        });
+        return [...this.endReasoning(), ...this.#mcpCall(item)];
+      }
       case "calls":
         // They are told with the end, which comes at once.
         return [];
@@ -80,21 +122,25 @@ export class OutputWriter {
 
   /** Ends what is open, as void. */
   breakOff(): readonly ResponseEvent[] {
+    return this.#end("incomplete");
+  }
+
+  #end(status: MessageItem["status"]): readonly ResponseEvent[] {
     const open = this.#message;
     if (open === undefined) return this.endReasoning();
-    const item = messageItem(open.id, textContent(open.text), "incomplete");
+    const item = messageItem(open.id, textContent(open.text), status);
+    this.#void.add(item);
     return [...this.endReasoning(), ...this.#endMessage(open, item)];
   }
 
-  /** Tells what of the output was not told. Text that is open ends as the output has it. */
-  finish(output: readonly OutputItem[]): readonly ResponseEvent[] {
-    return output.flatMap((item) => this.#finishItem(item));
+  /** Tells items that were not told. Text that is open ends as the message among them has it. */
+  finish(items: readonly OutputItem[]): readonly ResponseEvent[] {
+    return [...this.endReasoning(), ...items.flatMap((item) => this.#finishItem(item))];
   }
 
   #finishItem(item: OutputItem): readonly ResponseEvent[] {
     switch (item.type) {
       case "reasoning":
-        if (this.#thoughts.includes(item)) return [];
         return [...this.#think(item.summary.map(({ text }) => text).join("")), ...this.endReasoning()];
       case "message": {
         if (this.#message !== undefined) return this.#endMessage(this.#message, item);
@@ -105,11 +151,13 @@ export class OutputWriter {
       case "function_call":
         return this.#call(item);
       case "mcp_call":
-        return this.#whole(item);
+        return this.#mcpCall(item);
     }
   }
 
-  #text(text: string): readonly ResponseEvent[] {
+  #text(said: string): readonly ResponseEvent[] {
+    const text = this.#isBehindText && said.startsWith(PARAGRAPH) ? said.slice(PARAGRAPH.length) : said;
+    this.#isBehindText = false;
     const content = textContent(text);
     const { open, begun } =
       this.#message === undefined ? this.#begin(content) : { open: this.#message, begun: [] };
@@ -142,6 +190,7 @@ export class OutputWriter {
 
   #endMessage(open: Open, item: MessageItem): readonly ResponseEvent[] {
     this.#message = undefined;
+    this.#told[open.index] = item;
     const [part] = item.content;
     const done =
       part?.type === "refusal"
@@ -159,6 +208,7 @@ export class OutputWriter {
   }
 
   #think(text: string): readonly ResponseEvent[] {
+    if (text === "") return [];
     const { open, begun } =
       this.#reasoning === undefined ? this.#beginReasoning() : { open: this.#reasoning, begun: [] };
     open.text += text;
@@ -169,7 +219,7 @@ export class OutputWriter {
   }
 
   #beginReasoning(): { readonly open: Open; readonly begun: readonly ResponseEvent[] } {
-    const id = itemIdOf("rs", this.#runId, this.#thoughts.length);
+    const id = itemIdOf("rs", this.#runId, this.#thoughts++);
     const open: Open = { id, index: this.#index++, text: "" };
     this.#reasoning = open;
     const item = { ...reasoningItem(id, ""), summary: [] };
@@ -181,13 +231,13 @@ export class OutputWriter {
     return { open, begun };
   }
 
-  /** Ends reasoning that is open, so that `thoughts` has it. */
+  /** Ends reasoning that is open. */
   endReasoning(): readonly ResponseEvent[] {
     const open = this.#reasoning;
     if (open === undefined) return [];
     this.#reasoning = undefined;
     const item = reasoningItem(open.id, open.text);
-    this.#thoughts.push(item);
+    this.#told[open.index] = item;
     const [part] = item.summary;
     return [
       this.#event("response.reasoning_summary_text.done", { ...summaryOf(open), text: open.text }),
@@ -198,6 +248,7 @@ export class OutputWriter {
 
   #call(item: CallItem): readonly ResponseEvent[] {
     const output_index = this.#index++;
+    this.#told[output_index] = item;
     const { id: item_id, name } = item;
     const begun = { ...item, arguments: "", status: "in_progress" };
     return [
@@ -210,10 +261,18 @@ export class OutputWriter {
     ];
   }
 
-  #whole(item: OutputItem): readonly ResponseEvent[] {
+  #mcpCall(item: McpCallItem): readonly ResponseEvent[] {
+    this.#calls += 1;
     const output_index = this.#index++;
+    this.#told[output_index] = item;
+    const place = { item_id: item.id, output_index };
+    const begun = { ...item, arguments: "", output: null, error: null, status: "in_progress" };
     return [
-      this.#event("response.output_item.added", { output_index, item }),
+      this.#event("response.output_item.added", { output_index, item: begun }),
+      this.#event("response.mcp_call.in_progress", place),
+      this.#event("response.mcp_call_arguments.delta", { ...place, delta: item.arguments }),
+      this.#event("response.mcp_call_arguments.done", { ...place, arguments: item.arguments }),
+      this.#event(`response.mcp_call.${item.status}`, place),
       this.#event("response.output_item.done", { output_index, item }),
     ];
   }

@@ -5,15 +5,14 @@
  */
 import type { RunId } from "@baton/core";
 import type { RunService } from "@baton/producer";
-import type { CallIds } from "../answers/call-ids.ts";
 import { type FollowOptions, followAnswer } from "../answers/follow-answer.ts";
 import { OpenAiProblem } from "../answers/openai-problem.ts";
 import { atMost } from "../answers/stream-answer.ts";
+import { mcpCallItems, type Work, workOf } from "./output-items.ts";
 import { OutputWriter, type ResponseEvent } from "./output-writer.ts";
 import { endingOf, outputOf, type Response, type ResponseFacts, responseOf } from "./response.ts";
 
 export interface ResponseEventsOptions extends FollowOptions {
-  readonly callIds: CallIds;
   /** How long the first events wait for something to tell, in milliseconds; 0: they do not, and no failure is thrown. */
   readonly beginMs: number;
 }
@@ -26,9 +25,10 @@ export async function* responseEvents(
   options: ResponseEventsOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ResponseEvent, void, void> {
-  const { callIds, beginMs } = options;
-  const writer = new OutputWriter(id);
-  await using following = followAnswer(runs, id, options, signal);
+  const { beginMs } = options;
+  const { spec: asked } = await runs.get(id);
+  const writer = new OutputWriter(id, asked);
+  await using following = followAnswer(runs, id, { ...options, withWork: true }, signal);
   const first = following.next();
   // Told to whoever awaits it below; a reader that leaves before must not make it an error of nobody's.
   first.catch(() => undefined);
@@ -45,7 +45,7 @@ export async function* responseEvents(
   const ending = endingOf(run, spec, items, signal.aborted);
   if (ending instanceof OpenAiProblem && !(isBegun && run.status === "failed")) throw ending;
   if (!isBegun) yield* begin(runs, id, writer);
-  yield* endEvents(writer, { run, spec, items, ending }, callIds);
+  yield* endEvents(writer, { run, spec, items, ending });
 }
 
 async function* begin(
@@ -54,29 +54,32 @@ async function* begin(
   writer: OutputWriter,
 ): AsyncGenerator<ResponseEvent, void, void> {
   const { run, spec } = await runs.get(id);
-  const response: Response = {
-    ...responseOf({ run, spec, items: [], ending: undefined }, []),
-    // Whatever became of it: this is how it began.
-    ...{ status: "in_progress", completed_at: null, usage: null },
-  };
+  const { usage: _ended, ...now } = responseOf({ run, spec, items: [], ending: undefined }, []);
+  // Whatever became of it: this is how it began.
+  const response: Response = { ...now, status: "in_progress", completed_at: null, error: null };
   yield writer.lifecycle("created", response);
   yield writer.lifecycle("in_progress", response);
 }
 
-function endEvents(writer: OutputWriter, facts: ResponseFacts, callIds: CallIds): readonly ResponseEvent[] {
+function endEvents(writer: OutputWriter, facts: ResponseFacts): readonly ResponseEvent[] {
   const { ending } = facts;
+  const work = untold(writer, facts);
   if (ending === undefined || ending instanceof OpenAiProblem) {
-    const broken = writer.breakOff();
-    return [...broken, writer.lifecycle("failed", responseOf(facts, writer.thoughts))];
+    const broken = [...writer.breakOff(), ...writer.finish([...work.before, ...work.after])];
+    return [...broken, writer.lifecycle("failed", responseOf(facts, writer.output({ withVoid: true })))];
   }
   const isText = ending.refusal === null && (ending.text !== "" || ending.calls.length === 0);
   // What was sent as text and is no part of the answer is void.
   const settled = isText ? writer.endReasoning() : writer.breakOff();
-  const { messageId } = writer;
-  // Who comes when all has been thought is told it from the conversation.
-  const thoughts = writer.thoughts.length === 0 ? undefined : writer.thoughts;
-  const output = outputOf(facts, ending, { callIds, messageId, thoughts });
-  const response = responseOf(facts, output);
+  const told = [...settled, ...writer.finish(outputOf(facts, ending, work, writer.messageId))];
+  const response = responseOf(facts, writer.output({ withVoid: false }));
   const type = response.status === "incomplete" ? "incomplete" : "completed";
-  return [...settled, ...writer.finish(output), writer.lifecycle(type, response)];
+  return [...told, writer.lifecycle(type, response)];
+}
+
+/** Work that no event told, as when the beginning of the events is gone. */
+function untold(writer: OutputWriter, { run, spec, items }: ResponseFacts): Work {
+  const { thoughts, calls } = writer.toldWork;
+  if (thoughts === 0 && calls === 0) return workOf(run, spec, items);
+  return { before: mcpCallItems(run, spec, items).slice(calls), after: [] };
 }

@@ -5,6 +5,7 @@
  */
 import type { Config } from "@baton/core";
 import { type Body, type Draft, type FieldTable, RESPONSES_FIELDS, responsesInput } from "@baton/producer";
+import { runOfCall } from "../answers/call-ids.ts";
 import { effortOf, modelChoices } from "../answers/model-choices.ts";
 import { runOfItem } from "./response-ids.ts";
 import { responseTools } from "./response-tools.ts";
@@ -18,7 +19,7 @@ export function responseFields(
     ...RESPONSES_FIELDS,
     model: (value, name, draft) => draft.set("model", modelChoices(value, name, draft, config), name),
     input: (value, name, draft) => {
-      const answered = takesUp ? lastCallOf(value) : "";
+      const answered = takesUp ? runsAnswered(value) : new Set<string>();
       responsesInput(value, name, draft, (item) => isKnown(item, answered));
     },
     tools: responseTools,
@@ -43,21 +44,24 @@ export function responseFields(
 }
 
 /**
- * Items of earlier outputs that tell a model nothing, or nothing new: reasoning that is not sealed is for people alone, the
- * tools that there are now are listed anew, and what servers' tools gave in the response whose call is `answered` now
- * stands in the conversation of its run, which is taken up, see call-ids.ts.
+ * Items of earlier outputs that tell a model nothing, or nothing new: reasoning that is not sealed is for people alone, the tools that there are now are listed anew, and what servers' tools gave in the
+ * responses whose calls are `answered` stands in the conversations of their runs, which are taken up, see call-ids.ts.
  */
-function isKnown({ type, id, encrypted_content: sealed }: Body, answered: string): boolean {
+function isKnown({ type, id, encrypted_content: sealed }: Body, answered: ReadonlySet<string>): boolean {
   if (type === "mcp_list_tools") return true;
   if (type === "reasoning") return sealed === undefined || sealed === null;
   const runId = type === "mcp_call" ? runOfItem("mcp", id) : undefined;
-  return runId !== undefined && answered.startsWith(`call_${runId}_`);
+  return runId !== undefined && answered.has(runId);
 }
 
-function lastCallOf(input: unknown): string {
+/** The runs whose calls the items tell. */
+function runsAnswered(input: unknown): ReadonlySet<string> {
   const items: readonly unknown[] = Array.isArray(input) ? input : [];
-  const last = items.findLast((item) => isObject(item) && item.type === "function_call");
-  return isObject(last) && typeof last.call_id === "string" ? last.call_id : "";
+  return new Set(
+    items.flatMap((item) =>
+      isObject(item) && item.type === "function_call" ? (runOfCall(item.call_id) ?? []) : [],
+    ),
+  );
 }
 
 function toolChoice(value: unknown, name: string, draft: Draft): void {

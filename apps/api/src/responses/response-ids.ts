@@ -16,10 +16,25 @@ export function runOfResponse(id: string): RunId | undefined {
   return runId.success ? runId.data : undefined;
 }
 
-export type ItemKind = "msg" | "rs" | "mcp" | "fc";
+const ITEM_KINDS = ["msg", "rs", "mcp", "fc"] as const;
+export type ItemKind = (typeof ITEM_KINDS)[number];
+
+export interface NamedItem {
+  readonly kind: ItemKind;
+  readonly runId: RunId;
+}
 
 export function itemIdOf(kind: ItemKind, runId: RunId, place: number): string {
   return `${kind}_${runId}_${place}`;
+}
+
+/** What the id of an item tells; undefined for what is no such id. */
+export function itemOfId(id: unknown): NamedItem | undefined {
+  for (const kind of ITEM_KINDS) {
+    const runId = runOfItem(kind, id);
+    if (runId !== undefined) return { kind, runId };
+  }
+  return undefined;
 }
 
 /** The run that an item of this kind came from. */

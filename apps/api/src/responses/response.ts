@@ -1,18 +1,17 @@
 /** A run as OpenAI's `response`, at any time of its life. */
 import { type Item, isTerminal, type Run, type RunSpec, type Usage } from "@baton/core";
 import { z } from "zod";
-import type { CallIds } from "../answers/call-ids.ts";
+import { callIdsOf } from "../answers/call-ids.ts";
 import { extrasOf, extrasShape } from "../answers/completion-extras.ts";
 import { OpenAiProblem } from "../answers/openai-problem.ts";
 import { type Answer, answerOf } from "../answers/run-ending.ts";
 import {
   answerMessage,
   callItems,
-  mcpCallItems,
   type OutputItem,
   outputItemSchema,
-  type ReasoningItem,
-  reasoningItems,
+  type Work,
+  workOf,
 } from "./output-items.ts";
 import { previousIdOf } from "./previous-response.ts";
 import { itemIdOf, responseIdOf } from "./response-ids.ts";
@@ -28,12 +27,15 @@ export const responseSchema = z.object({
   created_at: z.int(),
   completed_at: z.int().nullable(),
   status: z.enum(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  error: z
+    .object({ code: z.enum(["server_error", "rate_limit_exceeded", "invalid_prompt"]), message: z.string() })
+    .nullable()
+    .describe("In OpenAI's words; `baton.error` has Baton's own code."),
   incomplete_details: z.object({ reason: z.enum(["max_output_tokens", "content_filter"]) }).nullable(),
   /** The model that spoke last. */
   model: z.string(),
   output: z.array(outputItemSchema),
-  /** Of the whole run; null before its end. */
+  /** Of the whole run; absent before its end. */
   usage: z
     .object({
       input_tokens: count,
@@ -42,7 +44,7 @@ export const responseSchema = z.object({
       output_tokens_details: z.object({ reasoning_tokens: count }),
       total_tokens: count,
     })
-    .nullable(),
+    .optional(),
   previous_response_id: z.string().nullable(),
   instructions: z.string().nullable(),
   max_output_tokens: z.int().nullable(),
@@ -50,12 +52,15 @@ export const responseSchema = z.object({
   parallel_tool_calls: z.boolean(),
   reasoning: z.object({ effort: z.string().nullable(), summary: z.null() }),
   temperature: z.number().nullable(),
-  text: z.object({ format: anything }),
+  text: z.object({ format: anything, verbosity: z.enum(["low", "medium", "high"]).optional() }),
   tool_choice: z.union([z.string(), anything]),
   tools: z.array(anything),
   top_p: z.number().nullable(),
   truncation: z.literal("disabled"),
+  /** OpenAI's, for programs of its own. */
+  access_programs: z.null(),
   models_used: extrasShape.models_used,
+  mcp_server_errors: extrasShape.mcp_server_errors,
   baton: extrasShape.baton,
 });
 export type Response = z.infer<typeof responseSchema>;
@@ -83,39 +88,36 @@ export function endingOf(
   }
 }
 
-/** A run as it is now; what goes on has no output yet. */
-export function responseNow(facts: Omit<ResponseFacts, "ending">, callIds: CallIds): Response {
+/** A run as it is now, with what was done so far. */
+export function responseNow(facts: Omit<ResponseFacts, "ending">): Response {
   const { run, spec, items } = facts;
   const ending = isTerminal(run.status) ? endingOf(run, spec, items, false) : undefined;
-  const whole = { ...facts, ending };
+  return wholeResponse({ ...facts, ending });
+}
+
+/** With its whole output. */
+export function wholeResponse(facts: ResponseFacts): Response {
+  const { run, spec, items, ending } = facts;
   const hasAnswer = ending !== undefined && !(ending instanceof OpenAiProblem);
-  return responseOf(whole, hasAnswer ? outputOf(whole, ending, { callIds }) : []);
+  const work = workOf(run, spec, items);
+  const output = hasAnswer ? outputOf(facts, ending, work, itemIdOf("msg", run.id, 0)) : undefined;
+  return responseOf(facts, output ?? [...work.before, ...work.after]);
 }
 
-export interface OutputNames {
-  readonly callIds: CallIds;
-  /** Of the message in a stream that has begun it. */
-  readonly messageId?: string;
-  /** Told in a stream; absent: those of the conversation. */
-  readonly thoughts?: readonly ReasoningItem[] | undefined;
-}
-
+/** `messageId`: of the message that a stream has begun, or will. */
 export function outputOf(
   { run, spec, items }: Pick<ResponseFacts, "run" | "spec" | "items">,
   answer: Answer,
-  { callIds, messageId = itemIdOf("msg", run.id, 0), thoughts }: OutputNames,
+  { before, after }: Work,
+  messageId: string,
 ): readonly OutputItem[] {
-  return [
-    ...(thoughts ?? reasoningItems(run, items)),
-    ...mcpCallItems(run, spec, items),
-    ...answerMessage(answer, messageId),
-    ...callItems(run, answer, callIds),
-  ];
+  const calls = callItems(run, answer, callIdsOf(run.id, spec, items));
+  return [...before, ...answerMessage(answer, messageId), ...after, ...calls];
 }
 
 export function responseOf(facts: ResponseFacts, output: readonly OutputItem[]): Response {
   const { run, spec, items, ending } = facts;
-  const { models_used, baton } = extrasOf(run, spec, items);
+  const { models_used, mcp_server_errors, baton } = extrasOf(run, spec, items);
   const isOver = isTerminal(run.status);
   return {
     id: responseIdOf(run.id),
@@ -125,10 +127,12 @@ export function responseOf(facts: ResponseFacts, output: readonly OutputItem[]):
     ...endOf(run, ending),
     model: ending === undefined || ending instanceof OpenAiProblem ? run.model : ending.model,
     output: [...output],
-    usage: isOver ? usageOf(run.usage) : null,
+    ...(isOver ? { usage: usageOf(run.usage) } : {}),
     previous_response_id: previousIdOf(run),
     ...askedOf(run, spec),
+    access_programs: null,
     models_used,
+    ...(mcp_server_errors === undefined ? {} : { mcp_server_errors }),
     baton,
   };
 }
@@ -139,8 +143,8 @@ function endOf(
 ): Pick<Response, "status" | "error" | "incomplete_details"> {
   const fine = { error: null, incomplete_details: null };
   if (ending === undefined || ending instanceof OpenAiProblem) {
-    const error = ending === undefined ? null : { code: ending.code, message: ending.message };
-    return { ...fine, status: statusOf(run), error: run.status === "failed" ? error : null };
+    const error = ending === undefined || run.status !== "failed" ? null : errorOf(ending);
+    return { ...fine, status: statusOf(run), error };
   }
   switch (ending.finishReason) {
     case "stop":
@@ -151,6 +155,12 @@ function endOf(
     case "content_filter":
       return { ...fine, status: "incomplete", incomplete_details: { reason: "content_filter" } };
   }
+}
+
+/** OpenAI has a closed list of codes here. */
+function errorOf({ status, message }: OpenAiProblem): Response["error"] {
+  if (status === 429) return { code: "rate_limit_exceeded", message };
+  return { code: status === 400 ? "invalid_prompt" : "server_error", message };
 }
 
 function statusOf({ status }: Run): Response["status"] {
@@ -182,6 +192,7 @@ function askedOf(run: Run, spec: RunSpec) {
         format?.type === "json_schema"
           ? { type: format.type, ...format.json_schema }
           : { ...(format ?? { type: "text" }) },
+      ...(settings.verbosity === undefined ? {} : { verbosity: settings.verbosity }),
     },
     tool_choice: typeof choice === "object" ? { type: "function", name: choice.name } : (choice ?? "auto"),
     tools: [...toolsOf(spec)],
@@ -196,7 +207,7 @@ function labelsOf({ metadata = {} }: Run): Response["metadata"] {
   return labels;
 }
 
-function usageOf(usage: Usage): Response["usage"] {
+function usageOf(usage: Usage): NonNullable<Response["usage"]> {
   return {
     input_tokens: usage.inputTokens,
     input_tokens_details: {

@@ -9,7 +9,6 @@ import { z } from "zod";
 import { ANSWER_HEADERS, BEGIN_MS, boundsOf } from "../answers/asking.ts";
 import { attachRun } from "../answers/attach-run.ts";
 import { awaitRun } from "../answers/await-run.ts";
-import { callIdsOf } from "../answers/call-ids.ts";
 import { openAiErrors, RUN_ID_HEADER } from "../answers/error-handler.ts";
 import { openAiErrorSchema } from "../answers/openai-problem.ts";
 import { streamAnswer } from "../answers/stream-answer.ts";
@@ -59,10 +58,10 @@ export function addChat(app: ApiApp, context: ApiContext): void {
       const { runId } = await attachRun(runs, asked.spec, { idempotencyKey, trace, endpoint: "chat" });
       reply.header(RUN_ID_HEADER, runId);
       if (asked.stream) {
-        await sendChunks({ context, reply, runs, runId, asked }, pace === "turns");
+        await sendChunks({ context, reply, runs, runId }, asked, pace === "turns");
         return reply;
       }
-      return wholeAnswer({ context, reply, runs, runId, asked });
+      return wholeAnswer({ context, reply, runs, runId });
     },
   });
 }
@@ -72,10 +71,9 @@ interface Answering {
   readonly reply: FastifyReply;
   readonly runs: RunService;
   readonly runId: RunId;
-  readonly asked: ChatRequest;
 }
 
-async function wholeAnswer({ context, reply, runs, runId, asked }: Answering): Promise<Completion> {
+async function wholeAnswer({ context, reply, runs, runId }: Answering): Promise<Completion> {
   const signal = AbortSignal.any([context.stopping, clientLeft(reply)]);
   const run = await awaitRun(runs, runId, boundsOf(context), signal);
   // One that goes on has no answer to look for, and an API that stops has very many such.
@@ -83,18 +81,15 @@ async function wholeAnswer({ context, reply, runs, runId, asked }: Answering): P
     runs.get(runId),
     isTerminal(run.status) ? runs.conversation(runId) : [],
   ]);
-  return completionOf(run, spec, items, {
-    callIds: callIdsOf(runId, asked.spec),
-    isStopping: signal.aborted,
-  });
+  return completionOf(run, spec, items, signal.aborted);
 }
 
 function sendChunks(
-  { context, reply, runs, runId, asked }: Answering,
+  { context, reply, runs, runId }: Answering,
+  asked: ChatRequest,
   whole: boolean,
 ): Promise<FastifyReply> {
-  const { includeUsage, spec } = asked;
-  const options = { ...boundsOf(context), whole, includeUsage, callIds: callIdsOf(runId, spec) };
+  const options = { ...boundsOf(context), whole, includeUsage: asked.includeUsage };
   return streamAnswer(
     reply,
     (signal) => completionChunks(runs, runId, options, signal),

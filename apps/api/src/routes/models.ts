@@ -17,6 +17,7 @@ const modelSchema = z.object({
   id: z.string(),
   object: z.literal("model"),
   created: z.int().describe("OpenAI's field for when the model came out, which is not known here: 0."),
+  created_at: z.iso.datetime().describe("The same, as Dedalus has it."),
   owned_by: z.string().describe("The provider."),
   provider: z.string(),
 });
@@ -87,5 +88,6 @@ function exactPatterns({ patterns }: LiveWorker): readonly ModelId[] {
 
 function modelOf(id: ModelId) {
   const { provider } = splitModelId(id);
-  return { id, object: "model" as const, created: 0, owned_by: provider, provider };
+  const created_at = new Date(0).toISOString();
+  return { id, object: "model" as const, created: 0, created_at, owned_by: provider, provider };
 }

@@ -9,21 +9,21 @@ import { z } from "zod";
 import { ANSWER_HEADERS, BEGIN_MS, boundsOf } from "../answers/asking.ts";
 import { attachRun } from "../answers/attach-run.ts";
 import { awaitRun } from "../answers/await-run.ts";
-import { type CallIds, callIdsOf } from "../answers/call-ids.ts";
 import { openAiErrors, RUN_ID_HEADER } from "../answers/error-handler.ts";
 import { OpenAiProblem, openAiErrorSchema } from "../answers/openai-problem.ts";
 import { streamAnswer } from "../answers/stream-answer.ts";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { clientLeft } from "../client-left.ts";
+import { withReferredItems } from "../responses/item-references.ts";
+import { errorEvent } from "../responses/output-writer.ts";
 import { beginWith } from "../responses/previous-response.ts";
 import { readResponseRequest, rethrowInOwnWords } from "../responses/read-response-request.ts";
 import {
   endingOf,
-  outputOf,
   type Response,
   responseNow,
-  responseOf,
   responseSchema,
+  wholeResponse,
 } from "../responses/response.ts";
 import { responseEvents } from "../responses/response-events.ts";
 import { runOfResponse } from "../responses/response-ids.ts";
@@ -67,16 +67,16 @@ function addCreate(app: ApiApp, context: ApiContext): void {
         traceparent: trace,
         "x-baton-stream": pace,
       } = request.headers;
-      const { spec, previousId, stream, background } = readResponseRequest(request.body, context.config);
       const runs = context.runsOf(request);
+      const body = await withReferredItems(runs, request.body, context.config.api.bodyBytesMax);
+      const { spec, previousId, stream, background } = readResponseRequest(body, context.config);
       const begun =
         previousId === undefined ? { spec, continues: undefined } : await beginWith(runs, previousId, spec);
       const { runId } = await attachRun(runs, begun.spec, {
         ...{ idempotencyKey, trace, endpoint: "responses" },
         continues: begun.continues,
       }).catch(rethrowInOwnWords);
-      const callIds = callIdsOf(runId, begun.spec);
-      const asked = { context, reply, runs, runId, callIds };
+      const asked = { context, reply, runs, runId };
       reply.header(RUN_ID_HEADER, runId);
       if (stream) return sendEvents(asked, { whole: pace === "turns", beginMs: background ? 0 : BEGIN_MS });
       return background ? now(asked) : wholeAnswer(asked);
@@ -143,7 +143,6 @@ interface Asked {
   readonly reply: FastifyReply;
   readonly runs: RunService;
   readonly runId: RunId;
-  readonly callIds: CallIds;
 }
 
 /** The response of that id, which the request may see. Throws `not_found`. */
@@ -157,36 +156,42 @@ async function found(context: ApiContext, reply: FastifyReply, runs: RunService,
       param: "id",
     });
   }
-  const { spec } = await runs.get(runId);
+  await runs.get(runId);
   reply.header(RUN_ID_HEADER, runId);
-  return { context, reply, runs, runId, callIds: callIdsOf(runId, spec) };
+  return { context, reply, runs, runId };
 }
 
-async function now({ runs, runId, callIds }: Asked): Promise<Response> {
+async function now({ runs, runId }: Asked): Promise<Response> {
   const { run, spec } = await runs.get(runId);
-  return responseNow({ run, spec, items: await runs.conversation(runId) }, callIds);
+  return responseNow({ run, spec, items: await runs.conversation(runId) });
 }
 
 /** Throws what the run failed with. */
-async function wholeAnswer({ context, reply, runs, runId, callIds }: Asked): Promise<Response> {
+async function wholeAnswer({ context, reply, runs, runId }: Asked): Promise<Response> {
   const signal = AbortSignal.any([context.stopping, clientLeft(reply)]);
   const run = await awaitRun(runs, runId, boundsOf(context), signal);
   const [{ spec }, items] = await Promise.all([runs.get(runId), runs.conversation(runId)]);
   const ending = endingOf(run, spec, items, signal.aborted);
   if (ending instanceof OpenAiProblem) throw ending;
-  const facts = { run, spec, items, ending };
-  return responseOf(facts, outputOf(facts, ending, { callIds }));
+  return wholeResponse({ run, spec, items, ending });
 }
 
 function sendEvents(
-  { context, reply, runs, runId, callIds }: Asked,
+  { context, reply, runs, runId }: Asked,
   { whole, beginMs }: { readonly whole: boolean; readonly beginMs: number },
 ): Promise<FastifyReply> {
-  const options = { ...boundsOf(context), whole, callIds, beginMs };
+  const options = { ...boundsOf(context), whole, beginMs };
+  let sent = 0;
   return streamAnswer(
     reply,
     (signal) => responseEvents(runs, runId, options, signal),
-    (event) => frameOf({ event: event.type, data: event }),
-    { pace: context.streamPace, headersMs: BEGIN_MS, done: "", stopping: context.stopping },
+    (event) => {
+      sent = event.sequence_number + 1;
+      return frameOf({ event: event.type, data: event });
+    },
+    {
+      ...{ pace: context.streamPace, headersMs: BEGIN_MS, done: "", stopping: context.stopping },
+      errorData: (problem) => errorEvent(problem, sent),
+    },
   );
 }

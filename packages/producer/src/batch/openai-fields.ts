@@ -51,7 +51,7 @@ export const CHAT_FIELDS: FieldTable = {
   modalities: (value, name, draft) => {
     if (JSON.stringify(value) !== '["text"]') draft.refuse(name, 'Baton takes ["text"] alone');
   },
-  verbosity: only("medium"),
+  verbosity: toSetting("verbosity"),
 };
 
 export const RESPONSES_FIELDS: FieldTable = {
@@ -87,7 +87,11 @@ function responsesText(value: unknown, name: string, draft: Draft): void {
     return;
   }
   for (const [key, one] of Object.entries(value)) {
-    if (one === null || (key === "verbosity" && one === "medium")) continue;
+    if (one === null) continue;
+    if (key === "verbosity") {
+      draft.setting("verbosity", one, "text.verbosity");
+      continue;
+    }
     if (key !== "format" || !isObject(one)) {
       draft.refuse(`${name}.${key}`, "Baton has nothing that it could become");
       continue;

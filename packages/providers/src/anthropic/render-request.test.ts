@@ -34,6 +34,20 @@ const answer = (id: string, content: unknown = "found") => ({
 });
 const CLOSING = text("[That turn ended here.]");
 
+test("tools that their caller wants strict go as they are, and it is said once that they are not", () => {
+  const inputSchema = { type: "object", properties: { days: { type: "integer", minimum: 1 } } };
+  const tools = [tool("look", { strict: true, inputSchema }), tool("map", { strict: true }), tool("own")];
+  const { body, dropped } = renderRequest(request(CLAUDE, log(user("hi")), { tools }));
+  const loose = renderRequest(
+    request(CLAUDE, log(user("hi")), { tools: tools.map(({ strict, ...one }) => one) }),
+  );
+  expect(body).toEqual(loose.body);
+  expect(body.tools?.[0]).toMatchObject({ input_schema: inputSchema });
+  expect(body.tools?.some((one) => "strict" in one)).toBe(false);
+  expect(dropped.map(({ setting }) => setting)).toEqual(["tools.strict"]);
+  expect(loose.dropped).toEqual([]);
+});
+
 describe("tool calls", () => {
   test("all results of a turn stand first in the next user message, in the order of the calls", () => {
     const items = log(

@@ -34,7 +34,7 @@ export function renderRequest(request: ModelRequest): RenderedRequest {
   }
   const format = formatOf(request.responseFormat, takes, drop);
   const system = systemOf(request.instructions, format.instruction);
-  const tools = toolsOf(request, messages);
+  const tools = toolsOf(request, messages, drop);
   const stops = stopsOf(settings, drop);
   const body: Anthropic.MessageCreateParamsStreaming = {
     model,
@@ -72,8 +72,15 @@ function systemOf(instructions: string | undefined, extra: string | undefined): 
   return texts.length === 0 ? undefined : texts.join("\n\n");
 }
 
-function toolsOf(request: ModelRequest, messages: readonly Message[]): Anthropic.Tool[] {
+/**
+ * `strict` is not sent: the API compiles the schemas of all strict tools into one grammar, and refuses the whole request
+ * when that grows too large. Where that is it does not say, and a handful of tools can be too many.
+ */
+function toolsOf(request: ModelRequest, messages: readonly Message[], drop: Drop): Anthropic.Tool[] {
   if (request.tools.length > 0) {
+    if (request.tools.some(({ strict }) => strict === true)) {
+      drop("tools.strict", "Anthropic refuses requests with more strict tools than it has room for");
+    }
     return request.tools.map((tool) => ({
       name: tool.name,
       ...(isBlank(tool.description) ? {} : { description: tool.description }),

@@ -11,9 +11,9 @@ describe("settings", () => {
     renderRequest(request(model, items, { settings, ...extra }));
 
   test("that the API no longer takes are dropped and told", () => {
-    const { body, dropped } = render(CLAUDE, { temperature: 1, top_p: 1, seed: 1 });
+    const { body, dropped } = render(CLAUDE, { temperature: 1, top_p: 1, seed: 1, verbosity: "low" });
     expect(Object.keys(body)).not.toEqual(expect.arrayContaining(["temperature"]));
-    expect(dropped.map((each) => each.setting)).toEqual(["temperature", "top_p", "seed"]);
+    expect(dropped.map((each) => each.setting)).toEqual(["temperature", "top_p", "seed", "verbosity"]);
   });
 
   test("thinking is a budget on 4.5 and adaptive from 4.7 on, never the other", () => {

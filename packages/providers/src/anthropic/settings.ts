@@ -7,6 +7,7 @@ import { transformJSONSchema } from "@anthropic-ai/sdk/lib/transform-json-schema
 import type { ModelRequest, ModelSettings } from "@baton/core";
 import { type ClaudeCapabilities, type ClaudeEffort, effortFor } from "../capabilities.ts";
 import type { Drop } from "../drop-list.ts";
+import { verbosityFor } from "../verbosity.ts";
 
 /** Enough for a long answer, little enough for every rate limit; a thinking budget comes on top. */
 const OUTPUT_TOKENS_DEFAULT = 32_000;
@@ -22,6 +23,7 @@ export function dropUnknown(settings: ModelSettings, drop: Drop): void {
   if (settings.temperature !== undefined) drop("temperature", "Anthropic's API no longer takes it");
   if (settings.top_p !== undefined) drop("top_p", "Anthropic's API no longer takes it");
   if (settings.seed !== undefined) drop("seed", "Anthropic's API has none");
+  verbosityFor(settings, false, drop);
 }
 
 export function effortOf(

@@ -114,6 +114,23 @@ describe("settings", () => {
     });
   });
 
+  test("a model that can be told not to reason is told so, but with tools only where an effort may stand beside them", () => {
+    const off: ModelSettings = { thinking: "off" };
+    const tools = [tool("look")];
+    expect(render("proxy/gpt-5.2", off, { tools }).body).toMatchObject({ reasoning_effort: "none" });
+    for (const rendered of [render("proxy/gpt-5.6-sol", off, { tools }), render(LOCAL, off)]) {
+      expect(rendered.body).not.toHaveProperty("reasoning_effort");
+      expect(rendered.dropped).toEqual([]);
+    }
+  });
+
+  test("a verbosity goes to the models of OpenAI that take one", () => {
+    expect(render("proxy/gpt-5.2", { verbosity: "low" }).body).toMatchObject({ verbosity: "low" });
+    const open = render(LOCAL, { verbosity: "low" });
+    expect(open.body).not.toHaveProperty("verbosity");
+    expect(open.dropped.map((each) => each.setting)).toEqual(["verbosity"]);
+  });
+
   test("an open model takes sampling, stops and a seed", () => {
     const settings: ModelSettings = {
       temperature: 0,

@@ -3,13 +3,14 @@ import { type ModelRequest, type ResponseFormat, splitModelId } from "@baton/cor
 import type { OpenAI } from "openai";
 import {
   type DroppedSetting,
-  effortFor,
   type OpenAiCapabilities,
   openAiCapabilities,
+  openAiEffort,
 } from "../capabilities.ts";
 import { isBlank, turnsOf } from "../conversation.ts";
 import { type Drop, dropList } from "../drop-list.ts";
 import { objectSchema } from "../tool-schema.ts";
+import { verbosityFor } from "../verbosity.ts";
 import { renderMessages } from "./render-messages.ts";
 
 type Body = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
@@ -36,6 +37,7 @@ export function renderRequest(request: ModelRequest): RenderedRequest {
     ...toolsOf(request, takes, drop),
     ...samplingOf(request, takes, drop),
     ...effortOf(request, takes, drop),
+    ...verbosityOf(request, takes, drop),
     ...formatOf(request.responseFormat),
     stream: true,
     stream_options: { include_usage: true },
@@ -116,17 +118,22 @@ function effortOf(request: ModelRequest, takes: OpenAiCapabilities, drop: Drop):
   if (thinking !== undefined && thinking !== "off") {
     drop("thinking", "Chat Completions has no such setting: set effort");
   }
-  if (wished === undefined) return {};
-  const effort = effortFor(wished, takes.efforts);
+  const effort = openAiEffort(request.settings, takes.efforts);
   if (effort === undefined) {
-    drop("effort", "this model is not known to take it");
+    if (wished !== undefined) drop("effort", "this model is not known to take it");
     return {};
   }
   if (request.tools.length > 0 && !takes.effortWithToolsInChat) {
-    drop("effort", "this model takes an effort together with tools in the Responses API alone");
+    if (wished !== undefined)
+      drop("effort", "this model takes an effort together with tools in the Responses API alone");
     return {};
   }
   return { reasoning_effort: effort };
+}
+
+function verbosityOf({ settings }: ModelRequest, takes: OpenAiCapabilities, drop: Drop): Partial<Body> {
+  const verbosity = verbosityFor(settings, takes.verbosity, drop);
+  return verbosity === undefined ? {} : { verbosity };
 }
 
 function formatOf(format: ResponseFormat | undefined): Partial<Body> {

@@ -215,6 +215,27 @@ describe("settings", () => {
     ]);
   });
 
+  test("a model that can be told not to reason is told so", () => {
+    expect(render(GPT, { thinking: "off" }).body.reasoning).toEqual({ effort: "none" });
+    expect(render(GPT, { thinking: "off", effort: "low" }).body.reasoning).toEqual({ effort: "low" });
+    const { body, dropped } = render(PLAIN_GPT, { thinking: "off" });
+    expect(body).not.toHaveProperty("reasoning");
+    expect(dropped).toEqual([]);
+  });
+
+  test("a verbosity stands beside the format; a model that takes none is told only what it does anyway", () => {
+    const responseFormat = { type: "json_object" } as const;
+    expect(render(GPT, { verbosity: "low" }).body.text).toEqual({ verbosity: "low" });
+    expect(render(GPT, { verbosity: "high" }, { responseFormat }).body.text).toEqual({
+      format: { type: "json_object" },
+      verbosity: "high",
+    });
+    const plain = render(PLAIN_GPT, { verbosity: "low" });
+    expect(plain.body).not.toHaveProperty("text");
+    expect(plain.dropped).toEqual([{ setting: "verbosity", why: "this model does not take it" }]);
+    expect(render(PLAIN_GPT, { verbosity: "medium" }).dropped).toEqual([]);
+  });
+
   test("tools, the choice of one, and one call at a time", () => {
     const { body } = render(
       GPT,

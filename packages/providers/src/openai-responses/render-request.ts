@@ -1,15 +1,16 @@
 /** A model request as the body of one call of OpenAI's Responses API. Pure: the same request, the same bytes. */
-import { type ModelRequest, type ResponseFormat, splitModelId } from "@baton/core";
+import { type ModelRequest, type ModelSettings, type ResponseFormat, splitModelId } from "@baton/core";
 import type { OpenAI } from "openai";
 import {
   type DroppedSetting,
-  effortFor,
   type OpenAiCapabilities,
   openAiCapabilities,
+  openAiEffort,
 } from "../capabilities.ts";
 import { isBlank, turnsOf } from "../conversation.ts";
 import { type Drop, dropList } from "../drop-list.ts";
 import { objectSchema } from "../tool-schema.ts";
+import { verbosityFor } from "../verbosity.ts";
 import { renderInput } from "./render-input.ts";
 
 /** The least that the API takes. */
@@ -33,7 +34,7 @@ export function renderRequest(request: ModelRequest): RenderedRequest {
     ...toolsOf(request, takes, drop),
     ...samplingOf(request, takes, drop),
     ...reasoningOf(request, takes, drop),
-    ...textOf(request.responseFormat),
+    ...textOf(request.responseFormat, verbosityFor(request.settings, takes.verbosity, drop)),
     store: false,
     stream: true,
   };
@@ -103,7 +104,7 @@ function samplingOf(request: ModelRequest, takes: OpenAiCapabilities, drop: Drop
 
 function reasoningOf(request: ModelRequest, takes: OpenAiCapabilities, drop: Drop): Body {
   const { effort: wished, thinking } = request.settings;
-  const effort = wished === undefined ? undefined : effortFor(wished, takes.efforts);
+  const effort = openAiEffort(request.settings, takes.efforts);
   if (wished !== undefined && effort === undefined) {
     drop("effort", takes.reasons ? `this model does not take ${wished}` : "this model does not reason");
   }
@@ -128,19 +129,23 @@ function reasoningOf(request: ModelRequest, takes: OpenAiCapabilities, drop: Dro
   };
 }
 
-function textOf(format: ResponseFormat | undefined): Body {
-  if (format === undefined || format.type === "text") return {};
-  if (format.type === "json_object") return { text: { format: { type: "json_object" } } };
+function textOf(wished: ResponseFormat | undefined, verbosity: ModelSettings["verbosity"]): Body {
+  const format = formatOf(wished);
+  if (format === undefined && verbosity === undefined) return {};
+  return {
+    text: { ...(format === undefined ? {} : { format }), ...(verbosity === undefined ? {} : { verbosity }) },
+  };
+}
+
+function formatOf(format: ResponseFormat | undefined): OpenAI.Responses.ResponseFormatTextConfig | undefined {
+  if (format === undefined || format.type === "text") return undefined;
+  if (format.type === "json_object") return { type: "json_object" };
   const { name, description, schema, strict } = format.json_schema;
   return {
-    text: {
-      format: {
-        type: "json_schema",
-        name,
-        ...(description === undefined ? {} : { description }),
-        schema,
-        ...(strict === undefined || strict === null ? {} : { strict }),
-      },
-    },
+    type: "json_schema",
+    name,
+    ...(description === undefined ? {} : { description }),
+    schema,
+    ...(strict === undefined || strict === null ? {} : { strict }),
   };
 }

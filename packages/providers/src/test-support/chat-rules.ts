@@ -32,6 +32,7 @@ const TOP = new Set([
     "seed",
     "stop",
     "reasoning_effort",
+    "verbosity",
     "response_format",
     "stream",
     "stream_options",
@@ -52,6 +53,7 @@ export function chatViolations(value: unknown): readonly string[] {
     if (!holds) found.push(what);
   };
   for (const key of Object.keys(body)) rule(TOP.has(key), `unrecognized argument ${key}`);
+  rule(!("verbosity" in body) || body.model.startsWith("gpt-5"), "this model takes no verbosity");
   const set = body.tool_choice !== undefined || body.parallel_tool_calls !== undefined;
   rule(!set || (body.tools ?? []).length > 0, "tool settings without tools");
   const seen = new Set<string>();

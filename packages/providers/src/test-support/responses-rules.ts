@@ -47,6 +47,8 @@ function checkReasoningModel(body: Body, rule: Rule): void {
   const reasons = /^(gpt-5|o\d)/.test(body.model);
   rule(!reasons || !("temperature" in body || "top_p" in body), "a reasoning model takes no temperature");
   rule(reasons || !("reasoning" in body || "include" in body), "this model has no reasoning");
+  const words = (body.text as { readonly verbosity?: unknown } | undefined)?.verbosity;
+  rule(words === undefined || body.model.startsWith("gpt-5"), "this model takes no verbosity");
   if (reasons) rule(JSON.stringify(body.include) === '["reasoning.encrypted_content"]', "include");
 }
 
