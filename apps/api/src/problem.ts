@@ -13,6 +13,7 @@ export type HttpCode =
   | "forbidden"
   | "rate_limited"
   | "too_large"
+  | "too_slow"
   | "no_room"
   | "unsupported_media_type"
   | "method_not_allowed"
@@ -25,17 +26,20 @@ export class HttpProblem extends Error {
   readonly status: number;
   /** Seconds, for `Retry-After`. */
   readonly retryAfter: number | undefined;
+  /** Whether it is ours to mend: then it is logged with its cause, which may say more than callers are told. */
+  readonly isFault: boolean;
 
   constructor(
     code: HttpCode,
     status: number,
     message: string,
-    options: { readonly retryAfter?: number; readonly cause?: unknown } = {},
+    options: { readonly retryAfter?: number; readonly isFault?: boolean; readonly cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.status = status;
     this.retryAfter = options.retryAfter;
+    this.isFault = options.isFault === true;
   }
 }
 
@@ -80,8 +84,8 @@ const RETRY_AFTER_SECONDS = 2;
 
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof HttpProblem) {
-    const { code, message, status, retryAfter } = thrown;
-    return { status, body: { error: { code, message } }, retryAfter, isFault: false };
+    const { code, message, status, retryAfter, isFault } = thrown;
+    return { status, body: { error: { code, message } }, retryAfter, isFault };
   }
   const error = toBatonError(ofRedis(thrown));
   const status = STATUS_OF[error.code];

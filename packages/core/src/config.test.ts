@@ -72,6 +72,21 @@ describe("a configuration", () => {
     [{ policies: { a: [{ do: { stop: 5 } }] } }, /policies\.a\.0\.do\.stop: /],
     [{ limits: { maxTurns: 0 } }, /limits\.maxTurns: /],
     [{ retention: { days: 0 } }, /retention\.days: /],
+    [{ api: { cors: "https://a.example" } }, /api\.cors: expected array/],
+    [{ api: { cors: ["*"] } }, /: api\.cors\.0: an origin such as https:\/\/app\.example\.com: .* no \*$/],
+    [{ api: { cors: ["https://a.example/"] } }, /: api\.cors\.0: an origin such as/],
+    [{ api: { cors: ["ftp://a.example"] } }, /: api\.cors\.0: an origin such as/],
+    [{ api: { hosts: ["a.example:80"] } }, /: api\.hosts\.0: a host's name .* without a port$/],
+    [{ api: { hosts: ["A.example"] } }, /: api\.hosts\.0: a host's name .* small letters/],
+    [{ api: { trustProxy: true } }, /: api\.trustProxy: how many proxies there are \(1 to 16\), or a list/],
+    [{ api: { trustProxy: 0 } }, /: api\.trustProxy: .*>=1/],
+    [{ api: { trustProxy: ["10.0.0.0/99"] } }, /: api\.trustProxy\.0: an IP address, a range such as/],
+    [{ api: { bodyBytesMax: "32 MiB" } }, /api\.bodyBytesMax: expected number/],
+    [{ api: { connectionsMax: 0 } }, /api\.connectionsMax: /],
+    [{ api: { batchBytesMax: 1 } }, /api\.batchBytesMax: /],
+    [{ api: { batchUploadsMax: 0 } }, /api\.batchUploadsMax: /],
+    [{ api: { chatWaitSeconds: -1 } }, /api\.chatWaitSeconds: /],
+    [{ api: { chatWait: 1 } }, /api: Unrecognized key: "chatWait"/],
   ])("is refused as %j, by file and field", (config, message) => {
     const parsing = () => parse(config);
     expect(parsing).toThrow(/^baton\.config\.ts is not a valid configuration: /);

@@ -192,11 +192,25 @@ function withPresets(
 
 const MEBIBYTE = 1_048_576;
 
-/** A host as it stands in a `Host` header, without its port. */
-const hostName = z
+/** A host as it stands in a `Host` header, without its port. Only addresses of IPv6 have colons. */
+const hostName = z.union(
+  [
+    z
+      .string()
+      .max(253)
+      .regex(/^[a-z0-9._-]+$/),
+    z.ipv6(),
+  ],
+  "a host's name or address in small letters, without a port",
+);
+
+/** As browsers send it. An answer for every origin would be one for every page that somebody visits. */
+const origin = z
   .string()
-  .max(253)
-  .regex(/^[a-z0-9.:_-]+$/, "a host's name or address in small letters, without a port");
+  .refine(
+    (text) => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text,
+    "an origin such as https://app.example.com: without a path or a slash at its end, and no *",
+  );
 
 const proxyAddress = z.union(
   [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6(), z.enum(["loopback", "linklocal", "uniquelocal"])],
@@ -206,21 +220,19 @@ const proxyAddress = z.union(
 /** What guards the HTTP API; docs/security.md tells what each is for. */
 const apiConfigSchema = z.strictObject({
   /** Origins whose pages may call the API from a browser, such as `https://app.example.com`. */
-  cors: z
-    .array(
-      z
-        .url({ protocol: /^https?$/ })
-        .refine((url) => URL.canParse(url) && new URL(url).origin === url, "an origin, without a path"),
-    )
-    .max(100)
-    .default([]),
+  cors: z.array(origin).max(100).default([]),
   /** Names by which an API that asks for no keys may be called, besides those of this machine. */
   hosts: z.array(hostName).max(100).default([]),
   /**
    * Whose `X-Forwarded-For` is believed: so many proxies, counted from here, or those at these addresses (`10.0.0.0/8`).
    * Absent: nobody's.
    */
-  trustProxy: z.union([z.int().min(1).max(16), z.array(proxyAddress).min(1).max(100)]).optional(),
+  trustProxy: z
+    .union(
+      [z.int().min(1).max(16), z.array(proxyAddress).min(1).max(100)],
+      "how many proxies there are (1 to 16), or a list of their addresses",
+    )
+    .optional(),
   /** Of a body that is not a batch's file. */
   bodyBytesMax: z
     .int()

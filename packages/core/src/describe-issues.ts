@@ -33,7 +33,11 @@ function misfitsOf(issue: Issue): readonly Misfit[] {
     isForeign: misfit.isForeign && path.length === 0,
   });
   if (code === "invalid_union" && issue.errors.length > 0) {
-    return nearest(issue.errors.map((issues) => issues.flatMap(misfitsOf))).map(below);
+    const misfits = nearest(issue.errors.map((issues) => issues.flatMap(misfitsOf)));
+    // A union that says in its own words what it takes says more than its forms, unless one of them was begun.
+    const hasWords = message !== "Invalid input" && misfits.every((misfit) => misfit.path.length === 0);
+    const isForeign = misfits.every((misfit) => misfit.isForeign);
+    return (hasWords ? [{ path: [], message, isForeign }] : misfits).map(below);
   }
   // What is wrong with the key of a record says more than that it is wrong.
   if (code === "invalid_key") return issue.issues.flatMap(misfitsOf).map(below);

@@ -142,7 +142,8 @@ test("files that are whole reach the server byte for byte", async () => {
   expect(await readFile(file)).toEqual(before);
   await redis.stop();
   expect(await readdir(appendOnlyFolder(dataDir))).toEqual(await readdir(appendOnlyFolder(killed.dataDir)));
-  expect(said).toEqual([]);
+  // How long it takes to load them is the machine's.
+  expect(said.filter((line) => !line.startsWith("Redis is loading"))).toEqual([]);
 });
 
 test("damage with good commands behind it is refused, and nothing is changed", async () => {

@@ -19,6 +19,7 @@ import {
   wireWorkerSchema,
 } from "@baton/producer";
 import { z } from "zod";
+import { openAiErrorSchema } from "../answers/openai-problem.ts";
 import { problemSchema } from "../problem.ts";
 import { batchErrorSchema, batchResultSchema } from "../routes/batches-results.ts";
 import { runViewSchema, submittedRunSchema } from "../routes/run-view.ts";
@@ -29,7 +30,7 @@ import { runViewSchema, submittedRunSchema } from "../routes/run-view.ts";
  */
 export function nameComponents(): void {
   for (const [id, schema] of Object.entries(COMPONENTS)) {
-    z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });
+    z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), ...RULES[id], id });
   }
   for (const [field, description] of Object.entries(SPEC_FIELDS)) {
     // The keys of the table are checked against the shape below.
@@ -40,6 +41,7 @@ export function nameComponents(): void {
 
 const COMPONENTS: Readonly<Record<string, z.ZodType>> = {
   Problem: problemSchema,
+  OpenAiProblem: openAiErrorSchema,
   RunSpec: runSpecSchema,
   // As it stands in a run: the schema itself is what RunSpec is refined from, and would be put in its place.
   StoredSpec: runViewSchema.shape.spec,
@@ -63,11 +65,24 @@ const COMPONENTS: Readonly<Record<string, z.ZodType>> = {
   BatchError: batchErrorSchema,
 };
 
+/** What a schema refines by code, in the words of JSON Schema. */
+const RULES: Readonly<Record<string, object>> = {
+  RunSpec: { allOf: [oneOf("input", "messages"), oneOf("model", "phases")] },
+  RunAnswer: { minProperties: 1 },
+  PoolPatch: { minProperties: 1 },
+};
+
+function oneOf(...names: readonly string[]): object {
+  return { oneOf: names.map((name) => ({ required: [name] })) };
+}
+
 const SPEC_FIELDS = {
   input: "What to do: text, or content parts. Either this or `messages`.",
-  messages: "A conversation so far, in the form of chat completions. Either this or `input`.",
+  messages:
+    "A conversation so far, in the form of chat completions; the last message is not the assistant's. Either this or `input`.",
   instructions: "System instructions, for each phase.",
-  model: "A model id, or a list: the first coordinates, and may hand off to any other.",
+  model:
+    "A model id, or a list, in which none stands twice: the first coordinates, and may hand off to any other.",
   phases: "A pipeline instead of `model`: each phase hands to the next.",
   settings: "For each model call; what a model does not take is left out.",
   mcp_servers: "Names of configured MCP servers, or https URLs.",

@@ -8,7 +8,17 @@ import { z } from "zod";
 import { nameComponents } from "./components.ts";
 import { asJson, type Json } from "./json.ts";
 import { neededComponents } from "./needed-components.ts";
-import { BODIES, EXAMPLES, HEADERS, HEADERS_OF, META, PARAMETERS } from "./said-of-calls.ts";
+import { headersNamed, refusalComponents, withRefusals } from "./refusals.ts";
+import {
+  BODIES,
+  EXAMPLES,
+  HEADERS,
+  HEADERS_OF,
+  HEADERS_OF_KEYS,
+  HEADERS_OF_ROUTES,
+  META,
+  PARAMETERS,
+} from "./said-of-calls.ts";
 import { addStreams } from "./said-of-streams.ts";
 import { tidied } from "./tidied.ts";
 
@@ -23,8 +33,14 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
     openapi: {
       openapi: "3.1.0",
       info: { ...META.info, version },
+      // Wherever the document was read.
+      servers: [{ url: "/" }],
       tags: META.tags,
-      components: { securitySchemes: META.securitySchemes, headers: HEADERS },
+      components: {
+        securitySchemes: META.securitySchemes,
+        headers: HEADERS,
+        responses: refusalComponents([...HEADERS_OF_ROUTES, ...HEADERS_OF_KEYS]),
+      },
     },
     transform(document) {
       const { schema, url } = toJson(document);
@@ -52,13 +68,13 @@ function leaveOpen({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jso
 }
 
 function completed(document: Json): Json {
-  for (const path of Object.values(asJson(document.paths))) {
-    for (const operation of Object.values(asJson(path))) complete(asJson(operation));
+  for (const [path, methods] of Object.entries(asJson(document.paths))) {
+    for (const operation of Object.values(asJson(methods))) complete(path, asJson(operation));
   }
   return document;
 }
 
-function complete(operation: Json): void {
+function complete(path: string, operation: Json): void {
   const id = String(operation.operationId ?? "");
   if (BODIES[id] !== undefined) operation.requestBody = BODIES[id];
   if (PARAMETERS[id] !== undefined) {
@@ -76,12 +92,13 @@ function complete(operation: Json): void {
     const response = asJson(answer);
     if (response.description === "Default Response") response.description = META.answers[status] ?? "Done.";
     if (status === "204" || status === "304") delete response.content;
-    const headers = [...(HEADERS_OF[id]?.[status] ?? []), ...(META.headersOfAll[status] ?? [])];
-    if (headers.length === 0) continue;
-    response.headers = Object.fromEntries(
-      headers.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
-    );
+    response.headers = headersNamed([
+      ...(HEADERS_OF[id]?.[status] ?? []),
+      ...HEADERS_OF_ROUTES,
+      ...(operation["x-scope"] === undefined ? [] : HEADERS_OF_KEYS),
+    ]);
   }
+  operation.responses = withRefusals(path, operation);
 }
 
 function addExample(body: Json, example: unknown): void {

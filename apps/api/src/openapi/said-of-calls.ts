@@ -10,12 +10,12 @@ interface DocumentMeta {
   readonly securitySchemes: NonNullable<Components["securitySchemes"]>;
   /** Words for answers, by status. */
   readonly answers: Readonly<Record<string, string>>;
-  readonly headersOfAll: Readonly<Record<string, readonly HeaderName[]>>;
 }
 
 export const META: DocumentMeta = {
   info: {
     title: "Baton",
+    license: { name: "MIT", identifier: "MIT" },
     description:
       "Runs LLM jobs that pass from model to model, durably. Times are ISO 8601 in UTC, names are in snake_case. An error has the form of `Problem`: `code` is stable, `message` says what is wrong and what to do. What comes as a stream has the schema of its single events or lines as `x-item-schema`.",
   },
@@ -37,31 +37,54 @@ export const META: DocumentMeta = {
   answers: {
     "200": "Done.",
     "202": "Taken in; it goes on.",
-    "4XX": "The request is wrong, or what it asks for is not possible now.",
-    "5XX": "Something is wrong here, or Redis does not answer.",
   },
-  headersOfAll: { "4XX": ["Retry-After", "Allow", "WWW-Authenticate"], "5XX": ["Retry-After"] },
 };
 
 const text = { type: "string" } as const;
 
 export const HEADERS = {
-  Location: { schema: text, description: "The run's path." },
-  ETag: { schema: text, description: "Changes whenever the answer would; for `If-None-Match`." },
+  Location: { schema: text, required: true, description: "The run's path." },
+  ETag: {
+    schema: text,
+    required: true,
+    description: "Changes whenever the answer would; for `If-None-Match`.",
+  },
+  "X-Baton-Run-Id": { schema: text, description: "The run behind the answer." },
+  "X-Request-Id": { schema: text, description: "Of this answer: the log of the API has it, too." },
+  "RateLimit-Limit": {
+    schema: { type: "integer" },
+    description: "Requests a minute that the API key may make, if it is bound in them.",
+  },
+  "RateLimit-Remaining": { schema: { type: "integer" }, description: "Those that are left of them now." },
+  "RateLimit-Reset": {
+    schema: { type: "integer" },
+    description: "Seconds until all of them are there again.",
+  },
   "Retry-After": {
     schema: { type: "integer" },
     description: "Seconds, where trying again later can help.",
   },
   Allow: { schema: text, description: "Of a 405: the methods that the path takes." },
-  "WWW-Authenticate": { schema: text, description: "Of a 401 or 403: what the key lacks." },
+  "WWW-Authenticate": { schema: text, description: "What the API key lacks." },
 } satisfies NonNullable<Components["headers"]>;
 
 type HeaderName = keyof typeof HEADERS;
+
+/** Of every answer that a route gives. */
+export const HEADERS_OF_ROUTES = ["X-Request-Id"] as const satisfies readonly HeaderName[];
+/** Of every answer to a request that showed an API key. */
+export const HEADERS_OF_KEYS = [
+  "RateLimit-Limit",
+  "RateLimit-Remaining",
+  "RateLimit-Reset",
+] as const satisfies readonly HeaderName[];
 
 export const HEADERS_OF: Readonly<Record<string, Readonly<Record<string, readonly HeaderName[]>>>> = {
   submitRun: { "200": ["Location"], "202": ["Location"] },
   forkRun: { "200": ["Location"], "202": ["Location"] },
   getRun: { "200": ["ETag"], "304": ["ETag"] },
+  createChatCompletion: { "200": ["X-Baton-Run-Id"] },
+  createResponse: { "200": ["X-Baton-Run-Id"] },
 };
 
 const FILE = { schema: { type: "string" } };

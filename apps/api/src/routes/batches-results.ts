@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { NDJSON, sendLines } from "../ndjson/send-lines.ts";
 import { problemSchema } from "../problem.ts";
+import { queryFlag } from "../query-values.ts";
 import { batchParams } from "./batches-params.ts";
 
 const HEARTBEAT_MS = 10_000;
@@ -26,13 +27,9 @@ const orderQuery = z.strictObject({
     .enum(["input", "finished"])
     .default("input")
     .describe("`input`: as the lines of the file are. `finished`: as the runs ended."),
-  follow: z
-    .stringbool()
-    .default(false)
-    .meta({ type: "boolean" })
-    .describe(
-      "With `order=finished`: goes on until the batch is over. An empty line is sent when none comes for ten seconds.",
-    ),
+  follow: queryFlag.describe(
+    "With `order=finished`: goes on until the batch is over. An empty line is sent when none comes for ten seconds.",
+  ),
   after: z
     .string()
     .max(4_000)

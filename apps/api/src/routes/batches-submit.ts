@@ -91,7 +91,7 @@ function addRoute(app: ApiApp, context: ApiContext, places: UploadPlaces): void 
       answerAct(request, reply, async (live) => {
         await using incoming = readIncoming(bodyOf(request));
         using _slow = allowSlowBody(request.raw.socket);
-        using _place = places.take();
+        using _place = places.take(request.principal.keyId);
         const { query, headers } = request;
         const contentType = request.raw.headers["content-type"];
         const options = readUploadOptions(query, headers["baton-defaults"], contentType);

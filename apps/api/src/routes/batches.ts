@@ -4,6 +4,7 @@ import { type BatchStatus, wireBatch, wireBatchSchema } from "@baton/producer";
 import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { problemSchema } from "../problem.ts";
+import { queryNumberOr } from "../query-values.ts";
 import { addBatchActs } from "./batches-acts.ts";
 import { batchParams } from "./batches-params.ts";
 import { addBatchResults } from "./batches-results.ts";
@@ -29,7 +30,7 @@ function addBatchList(app: ApiApp, context: ApiContext): void {
       tags: ["batches"],
       summary: "List batches, newest first",
       querystring: z.strictObject({
-        limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(20),
+        limit: queryNumberOr(20, z.int().min(1).max(PAGE_MAX)),
         cursor: z.string().max(400).optional().describe("The `next_cursor` of the page before."),
       }),
       response: {

@@ -3,6 +3,7 @@ import { RUN_STATUSES, type RunStatus, WAIT_REASONS, wireRun, wireRunSchema } fr
 import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { PROBLEMS } from "../problem.ts";
+import { queryNumberOr } from "../query-values.ts";
 
 const PAGE_MAX = 200;
 /** As people write it, `metadata.team=travel`; or as generated clients do, `metadata[team]=travel`. */
@@ -20,7 +21,7 @@ const filters = z
     batch: z.string().min(1).max(200).optional().describe("Only of this batch."),
     reason: z.enum(WAIT_REASONS).optional().describe("What waiting runs wait for."),
     error: z.string().min(1).max(64).optional().describe("The code that failed runs ended with."),
-    limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(20),
+    limit: queryNumberOr(20, z.int().min(1).max(PAGE_MAX)),
     cursor: z.string().min(1).max(200).optional().describe("`next_cursor` of the page before."),
   })
   .catchall(z.string().max(512).describe("`metadata.<key>`: only runs whose metadata has this value."))

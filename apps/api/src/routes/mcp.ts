@@ -8,6 +8,7 @@ import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
+import { isAnswered } from "../availability/answer-early.ts";
 import { clientLeft } from "../client-left.ts";
 import { ofFastify } from "../fastify-errors.ts";
 import { answerPost } from "../mcp/answer-post.ts";
@@ -49,7 +50,7 @@ export function addMcp(app: ApiApp, context: ApiContext, version: string): void 
         onFault: (error, tool) => request.log.error({ err: error, tool }, "an MCP tool failed"),
       });
       // Redis may have gone meanwhile, and the caller been told so.
-      if (reply.sent) return reply;
+      if (isAnswered(reply)) return reply;
       if (isInitialize && response.ok) reply.header("mcp-session-id", randomUUID());
       if (response.headers.get("content-type") !== "text/event-stream") return reply.send(response);
       await sendStream(response.body, reply, context.streamPace);

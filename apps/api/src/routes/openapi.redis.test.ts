@@ -56,7 +56,7 @@ describe("the document", () => {
       expect(operationId, where).toMatch(/^[a-z][A-Za-z]+$/);
       expect(summary, where).toMatch(/^\S.{8,}/);
       expect(tags, where).toEqual(expect.arrayContaining([...(operation.tags ?? ["none"])]));
-      expect(Object.keys(responses), where).toContain("4XX");
+      expect(Object.keys(responses), where).toEqual(expect.arrayContaining(["400", "default"]));
       expect(security, where).toEqual(operation["x-scope"] === undefined ? [] : [{ apiKey: [] }, {}]);
       const named = parameters.filter((one) => one.in === "path").map(({ name }) => `{${name}}`);
       expect(path.match(/\{[^}]+\}/g) ?? [], where).toEqual(named);
@@ -68,14 +68,19 @@ describe("the document", () => {
 
   test("tells the headers that come back, and which bodies may be left out", async () => {
     await using api = await openApiRig(redis.url);
-    const { operations } = await readDocument(api);
+    const { document, operations } = await readDocument(api);
     const of = (id: string) => operations.find(({ operationId }) => operationId === id);
     expect(of("submitRun")?.responses["202"]?.headers).toHaveProperty("Location");
     expect(of("getRun")?.responses["304"]).toEqual({
       description: expect.any(String),
-      headers: { ETag: { $ref: "#/components/headers/ETag" } },
+      headers: expect.objectContaining({ ETag: { $ref: "#/components/headers/ETag" } }),
     });
-    expect(of("getRun")?.responses["5XX"]?.headers).toHaveProperty("Retry-After");
+    const away = of("getRun")?.responses["503"];
+    expect(away).toEqual({ $ref: "#/components/responses/Unavailable" });
+    expect(document.components.responses.Unavailable.headers).toHaveProperty("Retry-After");
+    expect(of("createResponse")?.responses["429"]).toEqual({
+      $ref: "#/components/responses/RateLimitedOfOpenAi",
+    });
     expect(of("submitRun")?.requestBody?.required).toBe(true);
     expect(of("retryRun")?.requestBody?.required).toBe(false);
   });
@@ -103,7 +108,7 @@ describe("the document", () => {
     });
     const item = (id: string, media: string) =>
       document.paths[of(id)?.path ?? ""].get.responses["200"].content[media]["x-item-schema"];
-    expect(item("watchRun", "text/event-stream")).toEqual({ $ref: "#/components/schemas/Event" });
+    expect(item("watchRun", "text/event-stream").anyOf[0]).toEqual({ $ref: "#/components/schemas/Event" });
     expect(item("getBatchResults", "application/x-ndjson")).toEqual({
       $ref: "#/components/schemas/BatchResult",
     });

@@ -7,7 +7,7 @@ import {
   wireRun,
   wireRunSchema,
 } from "@baton/core";
-import type { RunService } from "@baton/producer";
+import { type RunService, readReplies } from "@baton/producer";
 import { z } from "zod";
 
 export const runViewSchema = wireRunSchema.extend({
@@ -45,7 +45,7 @@ export async function runFacts(runs: RunService, found: Found): Promise<RunFacts
 export async function runView(runs: RunService, { run, spec, wire, notice }: RunFacts): Promise<RunView> {
   // Without a reply there is neither an output nor a tool call, and the input need not be read.
   const hasReplies = run.turns > 0 || run.forkedFrom !== undefined || run.status === "succeeded";
-  const items = hasReplies ? await runs.conversation(run.id, 0, run.items - 1) : [];
+  const items = hasReplies ? await readReplies(runs, run) : [];
   const format = spec.response_format?.type;
   const result = resultOf(run, items, { parseJson: format === "json_object" || format === "json_schema" });
   const { final_output, output_parsed, models_used, tools_called } = result;

@@ -49,6 +49,27 @@ describe("submitting a run", () => {
     }
   });
 
+  test("into a batch is one run a name, whatever key comes along", async () => {
+    await using api = await openApiRig(redis.url);
+    const submit = (customId: string, key: string) =>
+      api.call("POST", `/v1/runs?batch=night&custom_id=${customId}`, spec, { "idempotency-key": key });
+    const first = await submit("1", "one");
+    const sameName = await submit("1", "two");
+    expect(sameName).toMatchObject({ status: 200, body: { id: first.body.id, created: false } });
+    const sameKey = await submit("2", "one");
+    expect(sameKey).toMatchObject({ status: 202, body: { custom_id: "2", created: true } });
+  });
+
+  test("into a batch whose name no URL could lead to is refused", async () => {
+    await using api = await openApiRig(redis.url);
+    for (const name of [".", "..", ".hidden", "a%20b", ""]) {
+      const { status, body } = await api.call("POST", `/v1/runs?batch=${name}&custom_id=1`, spec);
+      expect([status, body.error?.field], name).toEqual([400, "batch"]);
+    }
+    expect((await api.call("POST", "/v1/runs?batch=a..b.&custom_id=1", spec)).status).toBe(202);
+    expect((await api.call("GET", "/v1/batches/a..b.")).status).toBe(200);
+  });
+
   test("with a traceparent puts the run into that trace", async () => {
     await using api = await openApiRig(redis.url);
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -3,6 +3,7 @@ import { isTerminal, runSpecSchema } from "@baton/core";
 import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { PROBLEMS } from "../problem.ts";
+import { batchId } from "./batches-params.ts";
 import { submittedRunSchema, viewNow } from "./run-view.ts";
 import { waitForRun, waitSeconds } from "./wait-for-run.ts";
 
@@ -18,13 +19,13 @@ export const submitHeaders = z.object({
 });
 
 export const batchPlace = {
-  batch: z.string().min(1).max(200).optional().describe("The batch that the run belongs to."),
+  batch: batchId.optional().describe("The batch that the run belongs to; `custom_id` goes with it."),
   custom_id: z
     .string()
     .min(1)
     .max(512)
     .optional()
-    .describe("Its name in the batch, and its idempotency key."),
+    .describe("Its name in the batch, and its idempotency key: the header is not looked at then."),
 };
 
 /** Where a new run goes, out of headers and query. */
@@ -35,11 +36,12 @@ export function placeOf(
     custom_id: customId,
   }: { readonly batch?: string | undefined; readonly custom_id?: string | undefined },
 ) {
-  return {
-    idempotencyKey: headers["idempotency-key"],
-    trace: headers.traceparent,
-    batch: batch === undefined || customId === undefined ? undefined : { id: batch, customId },
-  };
+  const trace = headers.traceparent;
+  if (batch === undefined || customId === undefined) {
+    return { idempotencyKey: headers["idempotency-key"], trace };
+  }
+  // A key of another kind beside it would let one name stand for two runs, or two names for one (R8).
+  return { batch: { id: batch, customId }, trace };
 }
 
 /** A batch and a name in it are given together or not at all. */

@@ -5,13 +5,11 @@ import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import type { ApiContext } from "../api-context.ts";
 import { clientLeft } from "../client-left.ts";
+import { queryNumber } from "../query-values.ts";
 
 const WAIT_SECONDS_MAX = 600;
 
-export const waitSeconds = z.coerce
-  .number()
-  .min(0)
-  .max(WAIT_SECONDS_MAX)
+export const waitSeconds = queryNumber(z.number().min(0).max(WAIT_SECONDS_MAX))
   .default(0)
   .describe(
     `Seconds to wait, ${WAIT_SECONDS_MAX} at most: the answer comes when the run is over or waits for an outside act, or after so long with the run so far.`,

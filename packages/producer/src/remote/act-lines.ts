@@ -9,6 +9,9 @@ import { refusalOf, unreachable, unreadable } from "./server-errors.ts";
 
 const lineSchema = z.looseObject({ type: z.string() });
 
+const LINES = "application/x-ndjson";
+const JSON_TYPE = "application/json";
+
 /** What passes, and is told on a line, where a status would say so. */
 const PASSES: ReadonlySet<string> = new Set(["shutting_down", "redis_unreachable"]);
 
@@ -37,9 +40,10 @@ export async function* actLines(
   request: ServerRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ActLine, void, void> {
-  const headers = { ...request.headers, accept: "application/x-ndjson, application/json" };
-  const { bytes, isJson } = await client.stream({ ...request, headers }, signal);
-  if (isJson) {
+  const headers = { ...request.headers, accept: `${LINES}, ${JSON_TYPE}` };
+  const mediaTypes = [LINES, JSON_TYPE];
+  const { bytes, mediaType } = await client.stream({ ...request, headers, mediaTypes }, signal);
+  if (mediaType === JSON_TYPE) {
     yield { value: wholeOf(await boundedText(bytes, ANSWER_BYTES_MAX)), isLast: true };
     return;
   }

@@ -7,6 +7,7 @@ import { open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BatchLine } from "../batch/batch-line.ts";
+import { fileBytes } from "./file-bytes.ts";
 
 export interface LinesFile extends AsyncDisposable {
   /** From the beginning, each time. */
@@ -23,7 +24,7 @@ export async function keepLines(lines: AsyncIterable<BatchLine>, signal: AbortSi
   // Where an open file keeps its name, it is removed at the end.
   await remove().catch(() => undefined);
   const file: LinesFile = {
-    read: () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK_BYTES }),
+    read: () => fileBytes(handle),
     async [Symbol.asyncDispose]() {
       await handle.close();
       await remove();

@@ -6,4 +6,5 @@ export type {
   UploadedConflict,
   UploadProgress,
 } from "./batch-upload.ts";
+export { fileBytes } from "./file-bytes.ts";
 export { RemoteProducer, type RemoteProducerOptions } from "./remote-producer.ts";

@@ -52,7 +52,13 @@ export class RemoteProducer extends RemoteBatches implements RunService {
       if (evenUnknown !== true || !(error instanceof BatonError) || error.code !== "not_found") throw error;
       return {
         ...{ pool, backlog: 0, admission: 0, delayed: 0, oldestWaitMs: 0, active: 0, workers: 0, places: 0 },
-        ...{ endedLastMinute: 0, headroom: { requests: null, tokens: null }, held: undefined, settings: {} },
+        ...{
+          failing: 0,
+          endedLastMinute: 0,
+          headroom: { requests: null, tokens: null },
+          held: undefined,
+          settings: {},
+        },
       };
     }
   }

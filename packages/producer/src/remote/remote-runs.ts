@@ -20,11 +20,10 @@ import { z } from "zod";
 import { type ApprovalOptions, askedCalls, type RejectOptions } from "../approvals.ts";
 import { readTail } from "../conversation-tail.ts";
 import type { ForkOptions } from "../fork-run.ts";
-import type { RunPage, RunPageQuery } from "../page-runs.ts";
+import { type RunFilter, type RunPage, type RunPageQuery, selectRuns } from "../page-runs.ts";
 import type { SubmitOptions, Submitted, WaitingRun } from "../producer.ts";
 import type { ResumeOptions, RetryOptions } from "../run-control.ts";
 import { clientCallsOf, openCalls, parseRunInput } from "../run-input.ts";
-import type { RunFilter } from "../select-runs.ts";
 import { ACTS, type Act, actOnce } from "./lost-answer.ts";
 import { type RunView, resultOfView, runOfView, runViewSchema, submittedRunSchema } from "./run-view.ts";
 import type { ServerClient } from "./server-client.ts";
@@ -126,15 +125,8 @@ export class RemoteRuns {
   }
 
   /** Matching runs, newest first. */
-  async *select({ limit = Number.POSITIVE_INFINITY, ...filter }: RunFilter): AsyncGenerator<Run, void, void> {
-    let cursor: string | undefined;
-    let left = limit;
-    do {
-      const page = await this.page({ ...filter, limit: Math.min(PAGE_MAX, left), cursor });
-      yield* page.runs;
-      left -= page.runs.length;
-      cursor = page.cursor;
-    } while (cursor !== undefined && left > 0);
+  select(filter: RunFilter): AsyncGenerator<Run, void, void> {
+    return selectRuns(this, filter);
   }
 
   /** At most 200 runs, whatever the limit. */
@@ -174,7 +166,8 @@ export class RemoteRuns {
         conversationSchema,
       );
       items.push(...page.data.map(itemOf));
-      next = page.next_from;
+      // Where a page leads to no other place, it would for ever.
+      next = page.next_from !== null && page.next_from > next ? page.next_from : null;
     }
     return items;
   }

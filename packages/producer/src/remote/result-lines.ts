@@ -30,7 +30,7 @@ export async function* resultLines(
   while (!signal.aborted) {
     try {
       const { bytes } = await client.stream(
-        { method: "GET", path, query: { ...query, after: cursor } },
+        { method: "GET", path, query: { ...query, after: cursor }, mediaTypes: ["application/x-ndjson"] },
         signal,
       );
       for await (const value of jsonLines(bytes)) {

@@ -12,6 +12,8 @@ import { refusalOf, unreadable } from "./server-errors.ts";
 /** Between a stream that the server ended in order and the next one. */
 const AGAIN_MS = 250;
 
+const EVENTS = "text/event-stream";
+
 const KNOWN: ReadonlySet<string> = new Set(wireEventSchema.options.map((option) => option.shape.type.value));
 
 /** Throws `not_found` when there is no such run. An abort ends it at once. */
@@ -25,9 +27,10 @@ export async function* watchRemote(
   let last = after;
   while (!signal.aborted) {
     try {
-      const headers = { accept: "text/event-stream", "last-event-id": last };
+      const headers = { accept: EVENTS, "last-event-id": last };
+      const mediaTypes = [EVENTS];
       const path = `/v1/runs/${id}/events`;
-      const { status, bytes } = await client.stream({ method: "GET", path, headers }, signal);
+      const { status, bytes } = await client.stream({ method: "GET", path, headers, mediaTypes }, signal);
       patience.calm();
       if (status === 204) return;
       for await (const frame of eventFrames(bytes)) {
