@@ -71,6 +71,22 @@ test("a request that comes in while it stops is refused, to be sent to another o
   expect(await api.process.end(5_000)).toEqual({ code: 0, signal: null });
 });
 
+test("it listens before all else: who comes while it waits for Redis is answered when Redis is back", async () => {
+  const port = new URL(api.url).port;
+  await api.process.kill();
+  sendSignal(redis.pid, "SIGSTOP");
+  try {
+    const started = api.startAgain();
+    const early = until(() => fetch(`${api.url}/v1/runs?limit=1`), { what: "the door" });
+    await until(() => isTaken(Number(port)), { what: "a connection" });
+    sendSignal(redis.pid, "SIGCONT");
+    expect((await early).status).toBe(200);
+    await started;
+  } finally {
+    sendSignal(redis.pid, "SIGCONT");
+  }
+});
+
 test("a second signal ends it at once", async () => {
   const socket = await halfRequest();
   api.process.signal("SIGTERM");
@@ -109,6 +125,19 @@ async function halfRequest() {
   // Behind an answer on another connection the server has seen this one.
   await fetch(`${api.url}/healthz`);
   return socket;
+}
+
+/** Whether somebody takes connections there. */
+async function isTaken(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function refusesConnections(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The HTTP app: its bounds, its errors, its document, its routes; not listening yet. */
+/** The HTTP app: its bounds, its errors, its document, its routes; nobody comes in before its doorway is opened. */
 import { randomUUID } from "node:crypto";
 import { describeIssues } from "@baton/core";
 import { fastifySwagger } from "@fastify/swagger";
@@ -11,11 +11,12 @@ import type { Gate } from "./access/gate.ts";
 import { modelPath } from "./answers/model-path.ts";
 import type { ApiApp, ApiContext } from "./api-context.ts";
 import { addAvailability } from "./availability/gate.ts";
+import type { Doorway } from "./doorway/doorway.ts";
 import { ofFastify } from "./fastify-errors.ts";
 import { addAnswerHeaders } from "./hardening/answer-headers.ts";
 import { addJsonBodies } from "./hardening/json-body.ts";
 import { addRequestLog } from "./hardening/request-log.ts";
-import { boundServer, type ServerBounds, serverOptions } from "./hardening/server-bounds.ts";
+import { appOptions } from "./hardening/server-bounds.ts";
 import { refuseUnknownParameters } from "./known-parameters.ts";
 import { meterApi } from "./metrics/api-meters.ts";
 import { openApiOptions } from "./openapi/document.ts";
@@ -36,30 +37,34 @@ import { answerUnknownPaths } from "./unknown-paths.ts";
 
 export interface AppOptions {
   readonly context: ApiContext;
+  /** Where it listens; closed with the app. */
+  readonly doorway: Doorway;
   /** Who may come in; closed with the app. */
   readonly gate: Gate;
   readonly log: Logger;
   readonly version: string;
   /** Holds each answer against its schema, as tests do; else it is sent as it is. */
   readonly checkAnswers?: boolean | undefined;
-  readonly serverBounds?: ServerBounds | undefined;
 }
 
 export async function buildApp(options: AppOptions): Promise<ApiApp> {
-  const { context, gate, log, version, checkAnswers } = options;
+  const { context, doorway, gate, log, version, checkAnswers } = options;
   const { api } = context.config;
   const logger: FastifyBaseLogger = log;
   const app: ApiApp = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    ...serverOptions(api, options.serverBounds),
+    ...appOptions(api),
+    serverFactory: () => doorway.server,
+    // The doorway's servers answer them.
+    clientErrorHandler: () => undefined,
     rewriteUrl: ({ url = "/" }) => modelPath(poolPath(url)),
     genReqId: () => randomUUID(),
     // The gate of `availability` says it in our words.
     return503OnClosing: false,
-    forceCloseConnections: "idle",
   }).withTypeProvider<ZodTypeProvider>();
-  boundServer(app.server, api);
+  // Before anything of the app is closed that an answer may need.
+  app.addHook("preClose", () => doorway.close());
   app.setValidatorCompiler(
     ({ schema, httpPart = "request" }) =>
       (value) =>

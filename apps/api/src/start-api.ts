@@ -2,13 +2,15 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "@baton/core";
-import { BatonError } from "@baton/core";
 import type { RunService } from "@baton/producer";
 import type { ConnectedStore } from "@baton/store";
 import type { Logger } from "pino";
 import { openGate } from "./access/gate.ts";
 import { requestRuns } from "./access/request-runs.ts";
+import { tryFolder } from "./batches/spool.ts";
 import { buildApp } from "./build-app.ts";
+import type { Doorway } from "./doorway/doorway.ts";
+import { openApiDoorway } from "./doorway/open-api-doorway.ts";
 import { createFileUrlGuard } from "./hardening/file-urls.ts";
 import { nameResolver } from "./hardening/resolve-name.ts";
 import type { ServerBounds } from "./hardening/server-bounds.ts";
@@ -28,7 +30,9 @@ export interface ApiOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly checkAnswers?: boolean | undefined;
-  /** Shorter times than people need. */
+  /** Where it listens already, at `host`; the API closes it. */
+  readonly doorway?: Doorway | undefined;
+  /** Shorter times than people need; of a doorway that is its own. */
   readonly serverBounds?: ServerBounds | undefined;
   /** Where batch files are kept while they are checked; absent: in the system's folder for what is temporary. */
   readonly uploadFolder?: string | undefined;
@@ -45,11 +49,23 @@ export interface RunningApi {
   stop(deadlineMs: number, hurry?: AbortSignal): Promise<void>;
 }
 
+/** Throws `invalid_config` when it may not listen there, or cannot. */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { store, service, config, now, host, awaitKey, port } = options;
+  const { host, port, serverBounds: bounds } = options;
+  const doorway = options.doorway ?? (await openApiDoorway({ host, port, bounds }));
+  try {
+    return await openApi(options, doorway);
+  } catch (error) {
+    await doorway[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Answers at a doorway, first those who wait there. */
+async function openApi(options: ApiOptions, doorway: Doorway): Promise<RunningApi> {
+  const { store, service, config, log, now, host, awaitKey } = options;
   const stopping = new AbortController();
-  const onError = (error: unknown) =>
-    options.log.warn({ err: error }, "API keys or their limits could not be read");
+  const onError = (error: unknown) => log.warn({ err: error }, "API keys or their limits could not be read");
   const files = config.allowPrivateAddresses
     ? undefined
     : createFileUrlGuard({ resolve: nameResolver(), now });
@@ -66,28 +82,25 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     uploadFolder: options.uploadFolder ?? join(tmpdir(), `baton-uploads-${process.pid}`),
     runsOf: requestRuns({ service, ledger: store.ledger, files, isKey: (id) => gate.ring.has(id) }),
   };
-  const app = await buildApp({ ...options, context, gate }).catch(async (error: unknown) => {
+  const app = await buildApp({ ...options, context, doorway, gate }).catch(async (error: unknown) => {
     await gate[Symbol.asyncDispose]();
     throw error;
   });
-  let url: string;
-  try {
-    url = await app.listen({ host, port });
-  } catch (error) {
-    await app.close();
-    const why = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new BatonError(
-      "invalid_config",
-      `the API cannot listen at ${host}:${port} (${why}): choose another --port, or 0 for a free one`,
-      { cause: error },
-    );
+  await app.ready();
+  // All but uploads works without it, so it is said, and hinders nothing.
+  if (options.uploadFolder !== undefined) {
+    await tryFolder(options.uploadFolder).catch((error: unknown) => {
+      log.warn({ err: error }, "no batch file can be uploaded to this API");
+    });
   }
+  doorway.open(app.routing, config.api.connectionsMax);
+  log.debug({ url: doorway.url }, "the API is open");
   let closed: Promise<void> | undefined;
   return {
-    url,
+    url: doorway.url,
     async stop(deadlineMs, hurry) {
       stopping.abort(new Error("the API stops"));
-      const cut = (): void => app.server.closeAllConnections();
+      const cut = (): void => doorway.cut();
       const late = setTimeout(cut, deadlineMs);
       hurry?.addEventListener("abort", cut, { once: true });
       if (hurry?.aborted) cut();

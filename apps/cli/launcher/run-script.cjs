@@ -1,7 +1,7 @@
 /**
  * Runs a TypeScript file under a Node that strips types: this one when it is new enough, in this very process,
  * else the one that the lockfile pins for this system, as a child that cannot be told from this process: same
- * streams, signals, exit code.
+ * streams, signals, exit code, and it does not outlive this process.
  */
 "use strict";
 
@@ -37,10 +37,14 @@ async function runScript(root, script, args) {
   const node = pinnedNode(root);
   if (node === undefined) throw new Error(tooOld("and the pinned one is not installed; run npm ci"));
   const env = { ...process.env, PATH: withFirst(bin, process.env.PATH) };
-  const end = await startChild(node, [script, ...args], { stdio: "inherit", env }).catch((cause) => {
-    // What `ENOENT` means for a file that exists: its dynamic linker does not, as on Alpine.
-    throw new Error(tooOld(`and the pinned one does not run on this system (${cause.message})`), { cause });
-  });
+  const follow = path.join(__dirname, "follow.cjs");
+  const stdio = ["inherit", "inherit", "inherit", "ipc"];
+  const end = await startChild(node, ["--require", follow, script, ...args], { stdio, env }).catch(
+    (cause) => {
+      // What `ENOENT` means for a file that exists: its dynamic linker does not, as on Alpine.
+      throw new Error(tooOld(`and the pinned one does not run on this system (${cause.message})`), { cause });
+    },
+  );
   endLike(end);
 }
 

@@ -1,6 +1,7 @@
 /** Where `baton api` and `baton up` listen, and how they start an API on the command's store. */
 import { join } from "node:path";
 import { type RunningApi, startApi } from "@baton/api";
+import type { Doorway } from "@baton/api/doorway";
 import { systemIds, VERSION } from "@baton/worker-app";
 import type { LocalContext } from "./command-context.ts";
 import { workerLog } from "./worker-log.ts";
@@ -14,6 +15,7 @@ export interface ApiFlags {
 export function startCommandApi(
   context: LocalContext,
   { host, port, awaitKey }: ApiFlags,
+  doorway: Doorway,
 ): Promise<RunningApi> {
   const { store, config, environment } = context;
   return startApi({
@@ -27,5 +29,6 @@ export function startCommandApi(
     host,
     port,
     awaitKey,
+    doorway,
   });
 }

@@ -110,6 +110,30 @@ test.each(nodes)("under %s a script that dies by a signal ends the launcher like
   expect(await launch(node, root).ended).toMatchObject({ code: null, signal: "SIGKILL" });
 });
 
+test.each(nodes)("under %s nothing of it is left when the launcher is killed", async (_, node) => {
+  const script = "console.log('[' + process.pid, process.execArgv.length + ']'); setInterval(() => 0, 1e3);";
+  const root = await withPinnedNode(await installed(script));
+  const { child, output, ended } = launch(node, root);
+  const [, pid, options] = await until(() => /\[(\d+) (\d+)\]/.exec(output.stdout), {
+    what: "the script to run",
+  });
+  expect(options, "children of the script get none of the launcher's options").toBe("0");
+  onTestFinished(() => {
+    if (isAlive(Number(pid))) process.kill(Number(pid), "SIGKILL");
+  });
+  child.kill("SIGKILL");
+  await until(() => !isAlive(Number(pid)), { what: "the end of the script" });
+  await ended;
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 test.runIf(old !== undefined)(
   "a Node that is too old, and no pinned one, is an error that says so",
   async () => {

@@ -30,8 +30,16 @@ export interface ServeOptions {
   /** Where metrics and probes are served; nowhere when it is absent. */
   readonly metrics?: MetricsAddress | undefined;
   readonly onReady: (worker: RunningWorker, urls: ServedUrls) => void;
+  /** Absent: it hears of signals from its readiness on. */
+  readonly stopping?: Stopping | undefined;
   /** What else of the process stops while the worker drains; at once when `hurry` aborts. */
   readonly onStopping?: (hurry: AbortSignal) => Promise<void>;
+}
+
+/** Told of a signal that stops a command, also of one that came while it started. */
+export interface Stopping extends Disposable {
+  /** Said when the start is over; resolves with the signal. */
+  started(): Promise<NodeJS.Signals>;
 }
 
 export interface ServedUrls {
@@ -42,9 +50,10 @@ export interface ServedUrls {
 export async function serve(options: ServeOptions): Promise<void> {
   await using metrics = await openMetrics(options);
   const worker = await startWorker({ ...options, signals: metrics?.signals });
+  metrics?.watch(() => worker.failing);
   metrics?.is("ready");
   // Whoever reads that it is ready may stop it at once.
-  const stopping = stopSignal();
+  const stopping = options.stopping?.started() ?? stopSignal();
   options.onReady(worker, metrics === undefined ? {} : { metrics: metrics.url });
   const signal = await stopping;
   metrics?.is("draining");

@@ -25,6 +25,8 @@ export interface StartWorkerOptions {
 
 export interface RunningWorker {
   readonly pools: readonly ModelId[];
+  /** Pools whose claims Redis refuses, whatever the run. */
+  readonly failing: readonly string[];
   /** Ends within about `deadlineMs`: what is not done by then is handed back to the queue. */
   stop(deadlineMs: number): Promise<void>;
   /** Hands what is at work back to the queue now. */
@@ -82,6 +84,9 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
   return {
     get pools() {
       return worker.pools;
+    },
+    get failing() {
+      return worker.failing;
     },
     async stop(deadlineMs) {
       await worker.stop(deadlineMs);

@@ -39,11 +39,12 @@ const turn = (item: number): RunEvent => ({
 });
 const status = (model = gpt): RunEvent => ({ type: "status", ...at, status: "queued", model });
 const phase = (model = gpt): RunEvent => ({ type: "phase", ...at, model, attempt: 1, takeover: false });
-const snapshot = (items: readonly Item[], partialText: string): RunEvent => ({
+const snapshot = (items: readonly Item[], partialText: string, isCut = false): RunEvent => ({
   type: "snapshot",
   ...at,
   items: [...items],
   partialText,
+  ...(isCut ? { partialCut: true } : {}),
   run: runSchema.parse({
     ...{
       id,
@@ -155,13 +156,41 @@ describe("chunks", () => {
   });
 });
 
+describe("a snapshot that lost the beginning of the text", () => {
+  const log = [reply(0, [{ type: "text", text: "one two three" }])];
+
+  test("tells nothing of it until the turn brings it whole, and takes nothing back", async () => {
+    const chunks = await chunksOf([text("one "), snapshot([], "wo th", true), text("ree"), turn(0)], log);
+    expect(deltas(chunks)).toEqual([{ role: "assistant", content: "one " }, { content: "two three" }, {}]);
+    expect(chunks.every((chunk) => chunk.baton === undefined)).toBe(true);
+  });
+
+  test("takes back at once what an earlier attempt said", async () => {
+    const old: RunEvent = { type: "text", epoch: 0, phase: 0, text: "bad" };
+    const chunks = await chunksOf([old, snapshot([], "wo th", true), text("ree"), turn(0)], log);
+    expect(chunks.map((chunk) => chunk.baton?.withdrawn.content_chars)).toEqual([
+      undefined,
+      3,
+      undefined,
+      undefined,
+    ]);
+    expect(textOfChunks(chunks)).toBe("one two three");
+  });
+
+  test("counts no longer when the attempt begins anew", async () => {
+    const chunks = await chunksOf([snapshot([], "wo th", true), phase(), text("one "), turn(0)], log);
+    expect(deltas(chunks)[0]).toEqual({ role: "assistant", content: "one " });
+    expect(textOfChunks(chunks)).toBe("one two three");
+  });
+});
+
 /** Turns as a run may show them: deltas that are whole, partial, lost or of a failed attempt, and snapshots. */
 const shownTurn = fc.record({
   said: fc.string(),
   shown: fc.double({ min: 0, max: 1, noNaN: true }),
   failed: fc.option(fc.string({ minLength: 1 })),
   wrong: fc.boolean(),
-  snapshot: fc.constantFrom("none", "within", "instead"),
+  snapshot: fc.constantFrom("none", "within", "instead", "cut"),
 });
 
 test("whatever was lost on the way, the chunks add up to what the models said", async () => {
@@ -176,6 +205,7 @@ test("whatever was lost on the way, the chunks add up to what the models said", 
           ...(one.failed === null ? [] : [text(one.failed), status()]),
           ...(shown === "" ? [] : [text(shown)]),
           ...(one.snapshot === "within" ? [snapshot(log.slice(0, seq), part)] : []),
+          ...(one.snapshot === "cut" ? [snapshot(log.slice(0, seq), part.slice(1), true), text("#")] : []),
           ...(one.snapshot === "instead" ? [snapshot(log.slice(0, seq + 1), "")] : []),
           turn(seq),
         ];

@@ -7,6 +7,8 @@
  *   - OpenAI's form cannot take text back. When an attempt fails, or its worker is lost, a chunk with an empty
  *     delta says by `baton.withdrawn` how many characters of content, counted from the last one back, are void;
  *     a reader that does not know of it reads on. `textOfChunks` shows the rule.
+ *   - A snapshot may have lost the beginning of the text that is coming in. What comes of that text then has no place to
+ *     go, so nothing of it is told until its turn is written, which brings it whole.
  *   - Calls of tools come whole, after their turn; `finish_reason` is `tool_calls` when the caller must answer
  *     them, and stands in the last chunk otherwise. Handoffs are no tool calls here.
  */
@@ -93,12 +95,18 @@ export function textOfChunks(chunks: Iterable<RunChunk>): string {
   return text;
 }
 
+type SnapshotEvent = Extract<RunEvent, { type: "snapshot" }>;
+
 class EventChunker implements Chunker {
   readonly #options: ChunkerOptions;
   #model: string;
   /** Content and reasoning of the turn that is coming in. */
   #content = "";
   #reasoning = "";
+  /** The attempt that the content is of. */
+  #epoch: number | undefined;
+  /** The beginning of what the attempt has said is not known. */
+  #isCut = false;
   #roleSent = false;
   /** Items of the log before this one were told. */
   #nextItem = 0;
@@ -112,7 +120,8 @@ class EventChunker implements Chunker {
   async onEvent(event: RunEvent): Promise<readonly RunChunk[]> {
     switch (event.type) {
       case "text":
-        return this.#say(event.text);
+        this.#epoch = event.epoch;
+        return this.#isCut ? [] : this.#say(event.text);
       case "reasoning":
         return this.#think(event.text);
       case "turn":
@@ -126,7 +135,7 @@ class EventChunker implements Chunker {
       case "withdrawn":
         return this.#withdraw();
       case "snapshot":
-        return this.#snapshot(event.items, event.partialText, event.run);
+        return this.#snapshot(event);
       case "tool_start":
       case "tool_end":
       case "handoff":
@@ -174,6 +183,7 @@ class EventChunker implements Chunker {
     this.#stopReason = item.stopReason;
     this.#content = "";
     this.#reasoning = "";
+    this.#isCut = false;
     this.#roleSent = false;
     return chunks;
   }
@@ -204,16 +214,24 @@ class EventChunker implements Chunker {
     const withdrawn = { content_chars: this.#content.length, reasoning_chars: this.#reasoning.length };
     this.#content = "";
     this.#reasoning = "";
+    this.#isCut = false;
     if (withdrawn.content_chars === 0 && withdrawn.reasoning_chars === 0) return [];
     return [{ ...this.#chunk({}), baton: { withdrawn } }];
   }
 
-  #snapshot(items: readonly Item[], partialText: string, run: Run): readonly RunChunk[] {
+  #snapshot({ items, partialText, partialCut, run, epoch }: SnapshotEvent): readonly RunChunk[] {
     const replies = items.filter((item) => item.seq >= this.#nextItem && isReply(item));
     const chunks = replies.flatMap((item) => this.#reply(item));
     this.#nextItem = Math.max(this.#nextItem, items.length);
     this.#model = run.model;
-    return [...chunks, ...this.#correctTo(partialText)];
+    if (partialCut === undefined) chunks.push(...this.#correctTo(partialText));
+    else {
+      // What an attempt before this one said is void; of this one's, the turn tells whether it stands.
+      if (this.#epoch !== epoch) chunks.push(...this.#withdraw());
+      this.#isCut = true;
+    }
+    this.#epoch = epoch;
+    return chunks;
   }
 
   #role(): ChunkDelta {

@@ -4,9 +4,10 @@
  * same folder: clients that reconnect find the next server there.
  */
 import { createHash } from "node:crypto";
-import { chmod, lstat, mkdir, realpath, rmdir } from "node:fs/promises";
+import { access, chmod, constants, lstat, mkdir, realpath, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BatonError } from "@baton/core";
+import { makeFolder } from "@baton/core/make-folder";
 
 /** `sun_path` has 104 bytes on macOS and 108 on Linux, with a closing zero. */
 const SOCKET_PATH_BYTES_MAX = 103;
@@ -20,14 +21,12 @@ export interface Place {
   readonly logFile: string;
 }
 
+/** Throws `invalid_config` when the data folder is none that can be used. */
 export async function preparePlace(
   dataDir: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Place> {
-  const asked = join(resolve(dataDir), "redis");
-  await mkdir(asked, { recursive: true, mode: 0o700 });
-  const folder = await realpath(asked);
-  await chmod(folder, 0o700);
+  const folder = await privateFolder(join(resolve(dataDir), "redis"));
   const socketPath = socketPathOf(folder, env);
   await assertPrivate(dirname(socketPath));
   return {
@@ -37,6 +36,23 @@ export async function preparePlace(
     recordFile: join(folder, "server.json"),
     logFile: join(folder, "redis.log"),
   };
+}
+
+async function privateFolder(asked: string): Promise<string> {
+  try {
+    await makeFolder(asked);
+    const folder = await realpath(asked);
+    await chmod(folder, 0o700);
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return folder;
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new BatonError(
+      "invalid_config",
+      `Redis cannot keep its data in ${asked} (${why}): set BATON_DATA_DIR to a folder that this user may write to`,
+      { cause: error },
+    );
+  }
 }
 
 /** Makes the folder of the socket. Called under the folder's lock, as `removeSocketFolder` is. */

@@ -25,6 +25,8 @@ export interface WorkerBeat {
   readonly refused: readonly string[];
   /** Phases that ended here within the last minute, by pool. */
   readonly endedByPool: Readonly<Record<string, number>>;
+  /** Pools whose claims Redis refuses to this worker, and how many in a row: it serves no run of them. */
+  readonly failingByPool: Readonly<Record<string, number>>;
 }
 
 export interface LostClaim {

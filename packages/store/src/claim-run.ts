@@ -12,12 +12,12 @@ import {
   type RunSpec,
   storedSpecSchema,
 } from "@baton/core";
-import { z } from "zod";
 import type { Codec } from "./codec.ts";
 import type { ConversationCache, KeptConversation } from "./conversation-cache.ts";
 import type { QueueEntry } from "./create-run.ts";
 import { runKeys } from "./keys.ts";
 import { readLog } from "./log-pack.ts";
+import { isFaultOfRecord } from "./record-fault.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { type PricedUsage, parseTries, parseUsage, type Tries } from "./run-record.ts";
 import type { RunScript, ScriptReply } from "./scripts.ts";
@@ -261,10 +261,8 @@ async function readWhole<Value>(read: () => Promise<Value>): Promise<Value | Bat
     return await read();
   } catch (thrown) {
     if (thrown instanceof BatonError) return thrown;
-    if (thrown instanceof z.ZodError || thrown instanceof SyntaxError) {
-      return new BatonError("store_corrupt", "the run cannot be read", { cause: thrown });
-    }
-    throw thrown;
+    if (!isFaultOfRecord(thrown)) throw thrown;
+    return new BatonError("store_corrupt", "the run cannot be read", { cause: thrown });
   }
 }
 
@@ -279,7 +277,11 @@ async function itemsOf(
 ): Promise<readonly Item[]> {
   if (log === "known" && kept !== undefined) return kept.items;
   if (Array.isArray(log) && log.length === length) return readItems(codec, runId, log.map(String));
-  return readItems(codec, runId, await readLog(redis, codec, runId, 0, length - 1));
+  const items = readItems(codec, runId, await readLog(redis, codec, runId, 0, length - 1));
+  if (items.length === length) return items;
+  throw new BatonError("store_corrupt", `run ${runId} has ${items.length} items of ${length}`, {
+    fields: { runId },
+  });
 }
 
 /** Opens and parses log entries, and checks that each stands in the place that it names. */

@@ -20,7 +20,7 @@ function claimOf(shard = 0): Claim {
 
 const BEAT: WorkerBeat = {
   ...{ workerId: "w", host: "h", pid: 1, version: "0", patterns: [], pools: [], concurrency: 1, active: 0 },
-  ...{ activeByPool: {}, caps: {}, refused: [], endedByPool: {} },
+  ...{ activeByPool: {}, caps: {}, refused: [], endedByPool: {}, failingByPool: {} },
 };
 
 type Reply = readonly LostClaim[] | Error;

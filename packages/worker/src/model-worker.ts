@@ -28,6 +28,7 @@ import type { Logger } from "pino";
 import { AccountLimits } from "./account-limits.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
+import { ClaimRefusals } from "./claim-refusals.ts";
 import { EventWriter } from "./event-writer.ts";
 import { LiveSettings } from "./live-settings.ts";
 import { PoolHolds } from "./pool-holds.ts";
@@ -72,6 +73,7 @@ export class ModelWorker {
   readonly #claims: ClaimKeeper;
   readonly #holds: PoolHolds;
   readonly #limits: AccountLimits;
+  readonly #refusals: ClaimRefusals;
   readonly #deps: WorkerDeps;
   readonly #pools: ServedPools;
   /** Pools that match but cannot be served here, each said once. */
@@ -109,6 +111,7 @@ export class ModelWorker {
       onRest: () => this.#pools.follow(),
       windowMs: options.limitWindowMs,
     });
+    this.#refusals = new ClaimRefusals({ ids: options.ids, log, onRest: () => this.#pools.follow() });
     this.#deps = {
       ledger,
       enqueue: async (entry, enqueueOptions) => {
@@ -122,6 +125,7 @@ export class ModelWorker {
         }
       },
       claims: this.#claims,
+      refusals: this.#refusals,
       events: this.#events,
       holds: this.#holds,
       settings,
@@ -189,6 +193,11 @@ export class ModelWorker {
     return this.#claims.size;
   }
 
+  /** Pools whose claims Redis refuses, whatever the run. */
+  get failing(): readonly string[] {
+    return this.#refusals.unclaimable.toSorted();
+  }
+
   /** Aborts what is at work; it goes on elsewhere from its last written item. */
   handBack(): void {
     this.#claims.handBack();
@@ -198,6 +207,7 @@ export class ModelWorker {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#holdEnd);
+    this.#refusals.stop();
     this.#pools.stopTaking();
     const timer = setTimeout(() => this.#claims.handBack(), deadlineMs);
     const chores = Promise.all([this.#looking, this.#listening, this.#caretaker.stop()]);
@@ -280,6 +290,7 @@ export class ModelWorker {
       ...this.#options.identity,
       patterns: this.#options.patterns,
       refused: [...this.#refused].sort(),
+      failingByPool: this.#refusals.byPool,
       ...this.#pools.describe(),
     };
   }

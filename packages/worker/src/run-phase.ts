@@ -43,13 +43,13 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const UNFIT_MS = 5_000;
 
 export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps): Promise<JobVerdict> {
-  const claimed = await deps.ledger.claim({
-    entry,
-    claimId: newClaimId(deps.ids),
-    capabilities: deps.capabilities,
-    unfitGraceMs: deps.config.limits.unfitGraceMs,
-    takeoversMax: deps.config.limits.takeoversMax,
-  });
+  let claimed: ClaimReply;
+  try {
+    claimed = await claim(entry, deps);
+  } catch (error) {
+    return deps.refusals.refused(entry, error);
+  }
+  deps.refusals.answered(entry);
   if (claimed.kind === "unreadable") return afterUnreadable(claimed, deps);
   if (claimed.kind !== "claimed") return verdictOf(claimed, entry, deps);
   const { phase, takeover, attempt } = claimed;
@@ -62,6 +62,16 @@ export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps
   const why = told === "lost" ? await afterAbort(session) : told;
   signals.ended(why, session.outcome);
   return { kind: "done", why };
+}
+
+function claim(entry: QueueEntry, deps: WorkerDeps): Promise<ClaimReply> {
+  return deps.ledger.claim({
+    entry,
+    claimId: newClaimId(deps.ids),
+    capabilities: deps.capabilities,
+    unfitGraceMs: deps.config.limits.unfitGraceMs,
+    takeoversMax: deps.config.limits.takeoversMax,
+  });
 }
 
 /** The claim still holds when the abort was this worker's own: what was written stays. */

@@ -17,6 +17,7 @@ function open(connection: RedisClient, boundActive: () => Promise<void> = async 
     log: pino({ level: "silent" }),
     ids: systemIds,
     limits: { isResting: () => false },
+    refusals: { isResting: () => false },
   };
   return new ServedPools({
     concurrency: 2,

@@ -103,7 +103,7 @@ export class ServedPools {
     served.cap = cap;
     const { maxActive } = settings.of(pool);
     if (served.bound === undefined || served.bound.most !== maxActive) this.#bound(pool, served, maxActive);
-    served.worker.hold(holds.msOf(pool) > 0 || deps.limits.isResting(pool));
+    served.worker.hold(holds.msOf(pool) > 0 || deps.limits.isResting(pool) || deps.refusals.isResting(pool));
   }
 
   #placesOf(pool: ModelId): number | undefined {

@@ -1,27 +1,37 @@
-/** A run whose conversation cannot be read must come to an end, and not go round for ever. */
-import { runKeys } from "@baton/store";
+/** A run that is claimed and cannot be read must come to an end that says so, and not go round for ever. */
+import { runIdSchema } from "@baton/core";
+import { type Ledger, runKeys } from "@baton/store";
 import { expect, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { text } from "../../../test/support/scripted-model.ts";
-import { until } from "../../../test/support/until.ts";
 import { openFlow } from "./testing/flow-rig.ts";
 
 const redis = useRedis();
+const keysOf = (id: string) => runKeys(runIdSchema.parse(id));
 
-test("a run whose conversation cannot be read fails, as one that kills its workers does", async () => {
-  await using flow = await openFlow(redis.url, () => ({ parts: [text("done")] }), {
-    limits: { takeoversMax: 1 },
-  });
-  const { runId } = await flow.producer.submit({ input: "?", model: "openai/gpt" });
-  // As a newer version might have written it: an item that this one does not know.
-  await flow.rig.ledger.redis.lset(runKeys(runId).log, 0, JSON.stringify({ v: 2, seq: 0 }));
-  await flow.startWorker();
-  const run = await until(
-    async () => {
-      const { run } = await flow.producer.get(runId);
-      return run.status === "failed" || (run.phases[0]?.attempts ?? 0) > 3 ? run : undefined;
-    },
-    { what: "the end, or the fourth attempt", withinMs: 40_000 },
-  );
-  expect(run).toMatchObject({ status: "failed" });
-}, 50_000);
+const DAMAGES: Readonly<Record<string, (redis: Ledger["redis"], id: string) => Promise<unknown>>> = {
+  "an item of a newer version": (redis, id) => redis.lset(keysOf(id).log, 0, '{"v":2,"seq":0}'),
+  "a conversation that is no list": (redis, id) =>
+    redis.multi().del(keysOf(id).log).set(keysOf(id).log, "x").exec(),
+  "no conversation": (redis, id) => redis.del(keysOf(id).log),
+  "a spec that is none": (redis, id) => redis.set(keysOf(id).spec, "{"),
+  "a spec that is no text": (redis, id) =>
+    redis.multi().del(keysOf(id).spec).rpush(keysOf(id).spec, "x").exec(),
+};
+
+test.each(Object.entries(DAMAGES))(
+  "a run with %s fails at its first claim, as damaged",
+  async (_, damage) => {
+    await using flow = await openFlow(redis.url, () => ({ parts: [text("done")] }));
+    const { ledger } = flow.rig;
+    const { runId } = await flow.producer.submit({ input: "?", model: "openai/gpt" });
+    await damage(ledger.redis, runId);
+    await flow.startWorker();
+    await expect
+      .poll(() => ledger.redis.hmget(keysOf(runId).run, "status", "error_code", "attempts", "takeovers"), {
+        timeout: 30_000,
+      })
+      .toEqual(["failed", "store_corrupt", "1", "0"]);
+  },
+  60_000,
+);

@@ -4,6 +4,7 @@ import type { Ledger } from "@baton/store";
 import type { Logger } from "pino";
 import type { AccountLimits } from "./account-limits.ts";
 import type { ClaimKeeper } from "./claim-keeper.ts";
+import type { ClaimRefusals } from "./claim-refusals.ts";
 import type { EventWriter } from "./event-writer.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import type { EnqueueNext } from "./phase-session.ts";
@@ -14,6 +15,8 @@ export interface WorkerDeps {
   readonly ledger: Pick<Ledger, "claim" | "append" | "commit" | "hold">;
   readonly enqueue: EnqueueNext;
   readonly claims: Pick<ClaimKeeper, "hold">;
+  /** What Redis refuses to claim. */
+  readonly refusals: Pick<ClaimRefusals, "refused" | "answered" | "isResting">;
   readonly events: EventWriter;
   readonly holds: PoolHolds;
   /** What was set live, for each pool. */

@@ -9,6 +9,7 @@ import type { ConnectedStore } from "@baton/store";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { HttpProblem } from "../problem.ts";
+import { answerEarly, dropLateErrors } from "./answer-early.ts";
 import { unreachableError } from "./redis-errors.ts";
 import { RedisWatch } from "./redis-watch.ts";
 
@@ -24,9 +25,11 @@ export function addAvailability(app: ApiApp, { store, stopping }: ApiContext): v
     patienceMs: PATIENCE_MS,
     onChange(isAway) {
       app.log[isAway ? "warn" : "info"](isAway ? "Redis does not answer" : "Redis answers again");
-      if (isAway) for (const reply of unanswered) refuse(reply);
+      // What has begun to answer goes on: a stream of events, lines of a batch.
+      if (isAway) for (const reply of unanswered) answerEarly(reply, unreachableError());
     },
   });
+  dropLateErrors(app);
   app.addHook("onClose", () => watch[Symbol.asyncDispose]());
   app.addHook("onRequest", async (request, reply) => {
     if (!needsRedis(request)) return;
@@ -48,11 +51,6 @@ export function addAvailability(app: ApiApp, { store, stopping }: ApiContext): v
 function needsRedis(request: FastifyRequest): boolean {
   const { scope, needsRedis } = request.routeOptions.config;
   return scope !== undefined && needsRedis !== false;
-}
-
-/** What has begun to answer goes on: a stream of events, lines of a batch. */
-function refuse(reply: FastifyReply): void {
-  if (!reply.sent && !reply.raw.headersSent) reply.send(unreachableError());
 }
 
 /** Reads a run that is not there, in each shard: a script as others are, so it is refused where they would be. */

@@ -11,6 +11,9 @@ test.each([
   ["MISCONF Errors writing to the AOF file: No space left on device", "redis_unreachable"],
   ["CLUSTERDOWN Hash slot not served", "redis_unreachable"],
   ["Connection is closed.", "redis_unreachable"],
+  ["NOAUTH HELLO must be called with the client already authenticated", "redis_unreachable"],
+  ["WRONGPASS invalid username-password pair or user is disabled.", "redis_unreachable"],
+  ["NOPERM User baton has no permissions to run the 'evalsha' command", "redis_unreachable"],
 ])("what Redis says by %s is answered 503 with %s", (message, code) => {
   const { status, body, retryAfter, isFault } = problemOf(new Error(message));
   expect({ status, code: body.error.code, isFault }).toEqual({ status: 503, code, isFault: false });

@@ -3,7 +3,7 @@ import { BatonError } from "@baton/core";
 
 const FULL = /^OOM\b/;
 const AWAY =
-  /^(LOADING|READONLY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|MISCONF|Connection is closed|Cluster isn't ready|Too many Cluster redirections)/;
+  /^(NOAUTH|WRONGPASS|NOPERM|LOADING|READONLY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|MISCONF|Connection is closed|Cluster isn't ready|Too many Cluster redirections)/;
 
 export function unreachableError(cause?: unknown): BatonError {
   return new BatonError(

@@ -7,19 +7,21 @@ import { BatonError, type Budget, describeIssues, storedSpecSchema } from "@bato
 import type { ReadBatchOptions, SpecDefaults } from "@baton/producer";
 import { z } from "zod";
 import { HttpProblem, invalidRequest } from "../problem.ts";
+import { queryFlag, queryNumber } from "../query-values.ts";
 
 /** A longer one would be a body rather than a line, and all of one is held at a time. */
 const LINE_BYTES_MAX = 33_554_432;
 const WEIGHT = { min: 0.001, max: 1_000 };
 
-/** The document says of these texts what they mean. */
-const flag = z.stringbool().default(false).meta({ type: "boolean" });
 const many = z.union([z.string(), z.array(z.string())]).optional();
 
 export const uploadQuerySchema = z.strictObject({
   id: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, "1 to 64 letters, digits, dots, dashes, underscores")
+    .regex(
+      /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/,
+      "1 to 64 letters, digits, dots, dashes, underscores, and no dot first",
+    )
     .optional()
     .describe("Absent: made from what the file says, so that the same file is the same batch."),
   format: z.enum(["jsonl", "csv"]).optional().describe("Absent: told by the content type and `template`."),
@@ -28,21 +30,18 @@ export const uploadQuerySchema = z.strictObject({
     .max(8_000)
     .optional()
     .describe("For CSV: the input of each run, such as `Research {{company}}`."),
-  line_bytes_max: z.coerce.number().int().min(1).max(LINE_BYTES_MAX).optional(),
-  weight: z.coerce
-    .number()
-    .min(WEIGHT.min)
-    .max(WEIGHT.max)
+  line_bytes_max: queryNumber(z.int().min(1).max(LINE_BYTES_MAX)).optional(),
+  weight: queryNumber(z.number().min(WEIGHT.min).max(WEIGHT.max))
     .optional()
     .describe("Its share of each pool, beside 1 for another batch."),
-  budget_usd: z.coerce.number().positive().optional(),
-  budget_tokens: z.coerce.number().int().min(1).optional(),
+  budget_usd: queryNumber(z.number().positive()).optional(),
+  budget_tokens: queryNumber(z.int().min(1)).optional(),
   run_at: z.iso
     .datetime({ offset: true })
     .optional()
     .describe("Starts none of its runs before. Holds from the first submission on."),
-  skip_invalid: flag.describe("Submits the lines that are right, and leaves out the others."),
-  check: flag.describe("Checks the file and submits nothing."),
+  skip_invalid: queryFlag.describe("Submits the lines that are right, and leaves out the others."),
+  check: queryFlag.describe("Checks the file and submits nothing."),
   model: many.describe("A model for lines that name none; again for more."),
   mcp_servers: many.describe("An MCP server for lines that name none; again for more."),
   tools: many.describe("A function tool for lines that name none; again for more."),

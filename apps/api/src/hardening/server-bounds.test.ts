@@ -1,14 +1,14 @@
 import { type ConfigInput, parseConfig } from "@baton/core";
 import { fastify } from "fastify";
 import { describe, expect, test } from "vitest";
-import { serverOptions } from "./server-bounds.ts";
+import { appOptions } from "./server-bounds.ts";
 
 const apiOf = (api: ConfigInput["api"]) => parseConfig({ api }, "the test's configuration").api;
 
 /** What an app that is configured so takes for the caller's address. */
 async function addressOf(trustProxy: NonNullable<ConfigInput["api"]>["trustProxy"], forwarded: string) {
   await using app = {
-    server: fastify(serverOptions(apiOf({ trustProxy }))),
+    server: fastify(appOptions(apiOf({ trustProxy }))),
     [Symbol.asyncDispose]: () => app.server.close(),
   };
   app.server.get("/", async (request) => request.ip);

@@ -2,10 +2,10 @@
  * What a connection may take: of headers and URL, of time to send them and their body, of idle time between requests. Node
  * looks for those that are too slow every few seconds, and cuts them with a 408.
  */
-import type { Server } from "node:http";
+import type { Server, ServerOptions } from "node:http";
 import type { Config } from "@baton/core";
 import type { FastifyHttpOptions, RawServerDefault } from "fastify";
-import { onBrokenConnection, onBrokenPath, onOddExpectation } from "./broken-requests.ts";
+import { onBrokenPath } from "./broken-requests.ts";
 
 /** Of all headers together, and the URL with them. */
 const HEADER_BYTES_MAX = 16_384;
@@ -19,48 +19,44 @@ const LOOK_EVERY_MS = 5_000;
 /** The longest is a model's id in a path. */
 const PARAMETER_CHARS_MAX = 512;
 
+/** Shorter times, for tests. */
 export interface ServerBounds {
   readonly headersMsMax?: number | undefined;
   readonly requestMsMax?: number | undefined;
   readonly lookEveryMs?: number | undefined;
 }
 
-/** `bounds`: shorter times, for tests. */
-export function serverOptions(
-  api: Config["api"],
-  bounds: ServerBounds = {},
-): FastifyHttpOptions<RawServerDefault> {
-  const {
-    headersMsMax = HEADERS_MS_MAX,
-    requestMsMax = REQUEST_MS_MAX,
-    lookEveryMs = LOOK_EVERY_MS,
-  } = bounds;
+/** What a server is made with. */
+export function httpOptions({ lookEveryMs = LOOK_EVERY_MS }: ServerBounds = {}): ServerOptions {
   return {
-    bodyLimit: api.bodyBytesMax,
-    requestTimeout: requestMsMax,
-    keepAliveTimeout: IDLE_MS_MAX,
-    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX },
-    http: {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: Math.min(headersMsMax, requestMsMax),
-      connectionsCheckingInterval: lookEveryMs,
-      // Whoever asks without one is told so by a hook, in our words.
-      requireHostHeader: false,
-    },
-    trustProxy: trustOf(api.trustProxy),
-    clientErrorHandler: onBrokenConnection,
-    frameworkErrors: onBrokenPath,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    connectionsCheckingInterval: lookEveryMs,
+    // Whoever asks without one is told so by a hook, in our words.
+    requireHostHeader: false,
   };
 }
 
 /** Bounds that a server has when it is made, and no option sets. */
 export function boundServer(
-  server: Pick<Server, "maxHeadersCount" | "maxConnections" | "on">,
-  api: Config["api"],
+  server: Server,
+  connectionsMax: number,
+  { headersMsMax = HEADERS_MS_MAX, requestMsMax = REQUEST_MS_MAX }: ServerBounds = {},
 ): void {
-  server.on("checkExpectation", onOddExpectation);
+  server.headersTimeout = Math.min(headersMsMax, requestMsMax);
+  server.requestTimeout = requestMsMax;
+  server.keepAliveTimeout = IDLE_MS_MAX;
   server.maxHeadersCount = HEADERS_MAX;
-  server.maxConnections = api.connectionsMax;
+  server.maxConnections = connectionsMax;
+}
+
+/** What Fastify bounds, and whom it believes. */
+export function appOptions(api: Config["api"]): FastifyHttpOptions<RawServerDefault> {
+  return {
+    bodyLimit: api.bodyBytesMax,
+    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX },
+    trustProxy: trustOf(api.trustProxy),
+    frameworkErrors: onBrokenPath,
+  };
 }
 
 function trustOf(trustProxy: Config["api"]["trustProxy"]) {

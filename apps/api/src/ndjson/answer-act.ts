@@ -8,6 +8,7 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isAnswered } from "../availability/answer-early.ts";
 import { clientLeft } from "../client-left.ts";
 import { problemOf } from "../problem.ts";
 import { NDJSON, sendStream } from "./send-lines.ts";
@@ -34,7 +35,7 @@ export async function answerAct(
 ): Promise<void> {
   if (!acceptsLines(request)) {
     const { status, body } = await act({ begin: () => undefined, tell: async () => undefined });
-    return sent(reply.sent ? reply : reply.code(status).send(body));
+    return sent(reply.code(status).send(body));
   }
   await using lines = new ActLines(reply);
   try {
@@ -72,7 +73,7 @@ class ActLines implements Live, AsyncDisposable {
   begin(progress: () => object): void {
     this.hasBegun = true;
     // It may have been answered meanwhile, as when Redis went away: then nobody reads what is told.
-    this.#left = this.#reply.sent ? AbortSignal.abort() : clientLeft(this.#reply);
+    this.#left = isAnswered(this.#reply) ? AbortSignal.abort() : clientLeft(this.#reply);
     if (this.#left.aborted) return;
     cutWhenStalled(this.#reply.raw);
     sendStream(this.#reply.code(200), this.#stream);

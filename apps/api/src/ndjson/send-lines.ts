@@ -72,7 +72,9 @@ async function* textOf(
   stopping: AbortSignal,
 ): AsyncGenerator<string, void, void> {
   for await (const line of lines) yield `${JSON.stringify(line)}\n`;
-  if (stopping.aborted) throw new HttpProblem("shutting_down", 503, "the API stops: ask it again");
+  if (stopping.aborted) {
+    throw new HttpProblem("shutting_down", 503, "the API stops: ask it again", { retryAfter: 1 });
+  }
 }
 
 /** The next line is asked for once, however many heartbeats go by until it comes. */

@@ -9,6 +9,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
+import { isAnswered } from "../availability/answer-early.ts";
 
 export interface StreamPace {
   readonly heartbeatMs: number;
@@ -44,7 +45,7 @@ export class EventStream implements AsyncDisposable {
 
   /** Takes the answer over from the app; undefined when the request was answered meanwhile, or its caller is gone. */
   static open(reply: FastifyReply, options: EventStreamOptions): EventStream | undefined {
-    if (reply.sent || reply.raw.destroyed) return undefined;
+    if (isAnswered(reply) || reply.raw.destroyed) return undefined;
     reply.hijack();
     const { raw } = reply;
     const stream = new EventStream(raw, options);

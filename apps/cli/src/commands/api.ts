@@ -1,9 +1,11 @@
 /** `baton api`: serves the HTTP API until a signal. */
-import { stopSignal } from "@baton/worker-app";
+import type { Doorway } from "@baton/api/doorway";
+import type { Stopping } from "@baton/worker-app/serve";
 import { type ApiFlags, startCommandApi } from "../api-flags.ts";
 import { openLocal } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { keepMemoryFlat } from "../flat-memory.ts";
+import { readyScreen } from "../ready-screen.ts";
 
 export interface ApiCommandFlags extends ApiFlags {
   /** Seconds. */
@@ -11,20 +13,20 @@ export interface ApiCommandFlags extends ApiFlags {
   readonly json?: boolean;
 }
 
-export async function api(flags: ApiCommandFlags): Promise<ExitCode> {
+export async function api(flags: ApiCommandFlags, doorway: Doorway, stop: Stopping): Promise<ExitCode> {
   // Batches of any size come in and go out through it.
   keepMemoryFlat();
   await using context = await openLocal({ quiet: flags.json === true });
   const { terminal, redis } = context;
-  const running = await startCommandApi(context, flags);
+  const running = await startCommandApi(context, flags, doorway);
   try {
     // Whoever reads that it is ready may stop it at once.
-    const stopping = stopSignal();
+    const stopping = stop.started();
     const line = { ready: true, url: running.url, redis };
     terminal.out(
       flags.json === true
         ? `${JSON.stringify(line)}\n`
-        : `The API is at ${running.url}, on ${redis}. Ctrl-C stops it.\n`,
+        : readyScreen({ what: "The API", api: running.url, redis }, terminal),
     );
     await stopping;
   } finally {

@@ -1,11 +1,13 @@
 /** `baton worker` and `baton up`: serve model pools until a signal. */
 
 import type { RunningApi } from "@baton/api";
+import type { Doorway } from "@baton/api/doorway";
 import { BatonError } from "@baton/core";
-import { availableProviders, serve } from "@baton/worker-app/serve";
+import { availableProviders, type Stopping, serve } from "@baton/worker-app/serve";
 import { type ApiFlags, startCommandApi } from "../api-flags.ts";
 import { type LocalContext, openLocal } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { readyScreen } from "../ready-screen.ts";
 import { workerLog } from "../worker-log.ts";
 
 export interface WorkerFlags {
@@ -19,24 +21,33 @@ export interface WorkerFlags {
 }
 
 /** Serves the given models. */
-export async function worker(flags: WorkerFlags): Promise<ExitCode> {
+export async function worker(flags: WorkerFlags, stopping: Stopping): Promise<ExitCode> {
   await using context = await openLocal({ quiet: flags.json === true });
-  return await serveModels(context, flags);
+  return await serveModels(context, flags, stopping);
 }
 
 /** Everything in one process: the API, and workers for the given models, or those of every provider that has its key. */
-export async function up(flags: WorkerFlags & ApiFlags): Promise<ExitCode> {
+export async function up(
+  flags: WorkerFlags & ApiFlags,
+  doorway: Doorway,
+  stopping: Stopping,
+): Promise<ExitCode> {
   await using context = await openLocal({ quiet: flags.json === true });
-  const api = await startCommandApi(context, flags);
+  const api = await startCommandApi(context, flags, doorway);
   try {
-    return await serveModels(context, flags, api);
+    return await serveModels(context, flags, stopping, api);
   } finally {
     // It has stopped already, but for a worker that could not start.
     await api.stop(0);
   }
 }
 
-async function serveModels(context: LocalContext, flags: WorkerFlags, api?: RunningApi): Promise<ExitCode> {
+async function serveModels(
+  context: LocalContext,
+  flags: WorkerFlags,
+  stopping: Stopping,
+  api?: RunningApi,
+): Promise<ExitCode> {
   const { environment, config, store, terminal } = context;
   const patterns = flags.model ?? availableProviders(config, environment).map((name) => `${name}/*`);
   if (patterns.length === 0) {
@@ -56,6 +67,7 @@ async function serveModels(context: LocalContext, flags: WorkerFlags, api?: Runn
     log: workerLog(environment),
     drainMs: flags.drain * 1_000,
     metrics: port === undefined ? undefined : { host, port },
+    stopping,
     onStopping: async (hurry) => api?.stop(flags.drain * 1_000, hurry),
     onReady: (_worker, urls) => {
       if (flags.json === true) {
@@ -64,11 +76,10 @@ async function serveModels(context: LocalContext, flags: WorkerFlags, api?: Runn
         terminal.out(`${JSON.stringify(line)}\n`);
         return;
       }
-      terminal.out(
-        `Serving ${patterns.map(context.labelOf).join(", ")} on ${context.redis}. Ctrl-C drains and stops.\n`,
-      );
-      if (api !== undefined) terminal.out(`The API is at ${api.url}\n`);
-      if (urls.metrics !== undefined) terminal.out(`Metrics at ${urls.metrics}/metrics\n`);
+      const models = patterns.map(context.labelOf);
+      const what = api === undefined ? "The worker" : "Baton";
+      const served = { what, api: api?.url, models, redis: context.redis, metrics: urls.metrics };
+      terminal.out(readyScreen(served, terminal));
     },
   });
   return EXIT.done;

@@ -3,22 +3,15 @@
  * was healed. One bounded read of Redis, kept for a second and shared, so that ten scrapers cost as much as one. When
  * Redis does not answer in time there is nothing to tell, which is said and not thrown.
  */
-import { type ModelId, modelIdSchema, type RunStatus } from "@baton/core";
+import type { ModelId, RunStatus } from "@baton/core";
 import {
   type BucketUse,
   type HealKind,
-  isServing,
-  listPools,
-  listWorkers,
-  liveConcurrencyOf,
   type PoolAdmission,
   type PoolLoad,
-  readAdmission,
   readHealth,
   readPoolAdmission,
-  readPoolLoad,
-  shardKeys,
-  timeAt,
+  readPoolFacts,
 } from "@baton/store";
 import type { Store } from "../open-store.ts";
 
@@ -81,36 +74,18 @@ export function createFleetReader(source: FleetSource, clock: () => number): Fle
 }
 
 async function readFleet({ connection, ledger, queues }: FleetSource): Promise<Fleet> {
-  const [now, known, workers, holds, admission, limits, health, counts] = await Promise.all([
-    timeAt(connection, shardKeys(0).workers),
-    listPools(connection, ledger.shards),
-    listWorkers(connection),
-    ledger.holds(),
-    readAdmission(connection, ledger.shards),
-    ledger.limits(),
+  const [{ pools, workers, limits }, health, counts] = await Promise.all([
+    readPoolFacts({ ledger, queues }, { max: POOLS_MAX }),
     readHealth(connection, { latest: 1, shards: ledger.shards }),
     Promise.all(STATUSES.map(async (status) => [status, await ledger.count(status)] as const)),
   ]);
-  const served = workers.flatMap((worker) => worker.pools.map((pool) => modelIdSchema.parse(pool)));
-  const pools = [...new Set([...served, ...known])].slice(0, POOLS_MAX);
-  const facts = await Promise.all(
-    pools.map(async (pool): Promise<[ModelId, PoolFacts]> => {
-      const [load, ready] = await Promise.all([
-        readPoolLoad({ redis: connection, queues }, pool, now),
-        readPoolAdmission(connection, ledger.shards, pool, admission.get(pool) ?? 0),
-      ]);
-      const facts = {
-        load,
-        admission: ready,
-        workers: workers.filter((worker) => isServing(worker, pool)).length,
-        places: liveConcurrencyOf(pool, workers),
-        held: (holds.get(pool) ?? 0) > 0,
-      };
-      return [pool, facts];
-    }),
-  );
+  const facts = pools.map(async (facts): Promise<[ModelId, PoolFacts]> => {
+    const { pool, load, serving, places, heldMs = 0 } = facts;
+    const admission = await readPoolAdmission(connection, ledger.shards, pool, facts.admission);
+    return [pool, { load, admission, workers: serving.length, places, held: heldMs > 0 }];
+  });
   return {
-    pools: new Map(facts),
+    pools: new Map(await Promise.all(facts)),
     limits: limits.slice(0, BUCKETS_MAX),
     runs: new Map(counts),
     workers: workers.length,

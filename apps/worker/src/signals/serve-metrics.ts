@@ -17,6 +17,8 @@ export interface ServedMetrics extends AsyncDisposable {
   readonly url: string;
   /** Told by `/readyz`; a new one is `starting`. */
   readonly is: (state: "ready" | "draining") => void;
+  /** Asked by `/readyz` once it is ready: the pools whose claims Redis refuses. */
+  readonly watch: (failing: () => readonly string[]) => void;
 }
 
 const ANSWER_MS_MAX = 1_000;
@@ -25,8 +27,11 @@ const ANSWER_MS_MAX = 1_000;
 export async function serveMetrics(store: FleetSource, address: MetricsAddress): Promise<ServedMetrics> {
   const metrics = createMetrics({ store });
   let state: "starting" | "ready" | "draining" = "starting";
+  let failing = (): readonly string[] => [];
   const unready = async (): Promise<string | undefined> => {
     if (state !== "ready") return state;
+    const pools = failing();
+    if (pools.length > 0) return `redis refuses the claims of ${pools.join(", ")}: the log says why`;
     return (await answers(store.connection, ANSWER_MS_MAX)) ? undefined : "redis does not answer";
   };
   const server = await startMetricsServer(metricsHandler({ metrics, unready }), address);
@@ -35,6 +40,9 @@ export async function serveMetrics(store: FleetSource, address: MetricsAddress):
     url: server.url,
     is: (now) => {
       state = now;
+    },
+    watch: (read) => {
+      failing = read;
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

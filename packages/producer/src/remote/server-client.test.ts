@@ -1,6 +1,9 @@
 /** Requests through connections that break, servers that are not ready, and answers that are none. */
+import type { ServerResponse } from "node:http";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { until } from "../../../../test/support/until.ts";
+import type { RemoteProducer } from "./remote-producer.ts";
 import { RUN_ID, runView } from "./testing/run-views.ts";
 import { drop, json, openServer, problem } from "./testing/scripted-server.ts";
 
@@ -121,6 +124,7 @@ describe("what is no answer of Baton's is told as such", () => {
     ["a page", 200, "<html>"],
     ["something else", 200, '{"id": 3}'],
     ["an error of somebody else", 418, "teapot"],
+    ["a path that somebody else does not have", 404, "<html>nginx"],
   ])("%s", async (_what, status, body) => {
     await using server = await openServer((_asked, response) => void response.writeHead(status).end(body));
     await expect((await server.connect()).get(RUN_ID)).rejects.toMatchObject({ code: "server_protocol" });
@@ -136,7 +140,96 @@ describe("what is no answer of Baton's is told as such", () => {
   });
 });
 
+describe("an answer that is read as it comes", () => {
+  const page = (response: ServerResponse) =>
+    void response.writeHead(200, { "content-type": "text/html" }).end("<html>please log in</html>");
+
+  test.each<[what: string, read: (remote: RemoteProducer) => Promise<unknown>]>([
+    ["events", (remote) => remote.watch(RUN_ID, {}, never).next()],
+    ["results", (remote) => remote.batchResults("b", { order: "input" }, never).next()],
+    ["an act on a batch", (remote) => remote.cancelBatch("b", never).next()],
+    [
+      "a batch's file",
+      (remote) => remote.uploadBatch({ read: noBytes, mediaType: "application/x-ndjson", query: {} }, never),
+    ],
+  ])(
+    "and is a page of somebody else is told at once, and taken for no end of it: %s",
+    async (_what, read) => {
+      await using server = await openServer((_asked, response) => page(response));
+      const reading = read(await server.connect());
+      await expect(reading).rejects.toMatchObject({
+        code: "server_protocol",
+        message: expect.stringContaining("it is text/html, not "),
+      });
+      expect(server.asked).toHaveLength(1);
+    },
+  );
+});
+
+async function* noBytes(): AsyncGenerator<Uint8Array, void, void> {}
+
+test("a call that an older server does not have is told as such, and not as a run that is not there", async () => {
+  await using server = await openServer(({ method, url }, response) => {
+    const [path = ""] = url.split("?");
+    const message = `there is no ${method} ${path}: GET /openapi.json lists what there is`;
+    json(response, 404, { error: { code: "not_found", message } });
+  });
+  const remote = await server.connect();
+  await expect(remote.page({ limit: 1 })).rejects.toMatchObject({
+    code: "server_protocol",
+    message: expect.stringContaining("it has no GET /v1/runs. Is it Baton's API, of this version?"),
+  });
+});
+
 describe("a server", () => {
+  test.each<[path: string, way: string]>([
+    ["/v1/", "; give the address without /v1: http://127.0.0.1:"],
+    ["/elsewhere", ". Is it Baton's API"],
+  ])("at another path is told so: %s", async (path, way) => {
+    await using server = await openServer((_asked, response) => problem(response, 404, "not_found"));
+    const failed = await server.connect({ server: `${server.url}${path}` }).catch(String);
+    expect(failed).toContain(
+      `${path.replace(/\/$/, "")}/healthz answers with the status 404 and not with ok${way}`,
+    );
+  });
+
+  test("that speaks no TLS is told so", async () => {
+    await using server = await openServer(() => undefined);
+    await expect(server.connect({ server: server.url.replace("http:", "https:") })).rejects.toMatchObject({
+      code: "server_unreachable",
+      message: expect.stringContaining("is it http:// and not https://?"),
+    });
+  });
+
+  test("that leads elsewhere is told with where to, without what else stands there", async () => {
+    await using server = await openServer(
+      (_asked, response) =>
+        void response.writeHead(308, { location: "https://u:s3cret@b.example/x?t=1" }).end(),
+    );
+    const failed = await (await server.connect()).get(RUN_ID).catch(String);
+    expect(failed).toContain("it leads elsewhere (308, to https://b.example); give the address");
+    expect(failed).not.toContain("s3cret");
+  });
+
+  test("that takes the connection and says nothing is told within the time for a greeting", async () => {
+    const held: Socket[] = [];
+    const silent = createServer((socket) => held.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    try {
+      // A server that listens on a port has an address of this kind.
+      const { port } = silent.address() as AddressInfo;
+      await using server = await openServer(() => undefined);
+      const connecting = server.connect({ server: `http://127.0.0.1:${port}`, greetingMsMax: 100 });
+      await expect(connecting).rejects.toMatchObject({
+        code: "server_unreachable",
+        message: expect.stringContaining("(it does not answer in time)"),
+      });
+    } finally {
+      for (const socket of held) socket.destroy();
+      await new Promise((resolve) => silent.close(resolve));
+    }
+  });
+
   test("that is not there is told at once", async () => {
     const server = await openServer(() => undefined);
     await server[Symbol.asyncDispose]();

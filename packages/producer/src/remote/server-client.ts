@@ -7,7 +7,14 @@ import { BatonError, type IdSource, retryAfter } from "@baton/core";
 import type { z } from "zod";
 import { ANSWER_BYTES_MAX, boundedText, idleLimited } from "./answer-body.ts";
 import { Patience } from "./patience.ts";
-import { type Refusal, refusalOf, unreachable, unreadable } from "./server-errors.ts";
+import {
+  leadsElsewhere,
+  noBaton,
+  type Refusal,
+  refusalOf,
+  unreachable,
+  unreadable,
+} from "./server-errors.ts";
 import { describeServer, type Query, urlAt } from "./server-url.ts";
 
 export interface ServerClientOptions {
@@ -18,6 +25,8 @@ export interface ServerClientOptions {
   readonly patienceMs?: number | undefined;
   /** How long an answer may take, or a stream be silent. */
   readonly silenceMsMax?: number | undefined;
+  /** How long the first word of the server may take: a wrong address may be one where nobody ever answers. */
+  readonly greetingMsMax?: number | undefined;
   /** Hears of each failure that is borne. */
   readonly onError: (error: Error) => void;
 }
@@ -34,11 +43,14 @@ export interface ServerRequest {
   readonly stream?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** How much longer than other answers this one may take. */
   readonly waitMs?: number | undefined;
+  /** What an answer that is read as it comes may be: what a proxy puts in its place is of another type. */
+  readonly mediaTypes?: readonly string[] | undefined;
 }
 
 export interface ServerStream {
   readonly status: number;
-  readonly isJson: boolean;
+  /** Its type, without parameters. */
+  readonly mediaType: string;
   /** Throws `server_unreachable` where it breaks. */
   readonly bytes: AsyncGenerator<Uint8Array, void, void>;
 }
@@ -55,6 +67,7 @@ export class RefusedError extends BatonError {
 
 const PATIENCE_MS = 120_000;
 const SILENCE_MS_MAX = 60_000;
+const GREETING_MS_MAX = 10_000;
 const NEVER = new AbortController().signal;
 /** What can stand in a header, and is no key otherwise. */
 const KEY = /^[\x21-\x7e]{1,1000}$/;
@@ -88,11 +101,10 @@ export class ServerClient {
 
   /** Whether a Baton API is there, asked once. Throws `server_unreachable`. */
   async greet(): Promise<void> {
-    const answer = await this.#attempt({ method: "GET", path: "/healthz" }, NEVER);
+    const { server, greetingMsMax = GREETING_MS_MAX } = this.#options;
+    const answer = await this.#attempt({ method: "GET", path: "/healthz" }, NEVER, greetingMsMax);
     const text = await boundedText(answer.bytes, ANSWER_BYTES_MAX);
-    if (answer.status !== 200 || text.trim() !== "ok") {
-      throw unreadable(`${this.name}/healthz does not say ok`);
-    }
+    if (answer.status !== 200 || text.trim() !== "ok") throw noBaton(server, answer.status);
   }
 
   /** The answer's body, held against its schema. Throws what the API refuses with. */
@@ -119,22 +131,28 @@ export class ServerClient {
   /** An answer that is read as it comes, asked for once. Throws what the API refuses with. */
   async stream(request: ServerRequest, signal: AbortSignal): Promise<ServerStream> {
     const answer = await this.#attempt(request, signal);
-    if (answer.status < 400) return answer;
-    throw await refused(answer);
+    if (answer.status >= 400) throw await refused(request, answer);
+    const { mediaTypes } = request;
+    if (answer.status !== 204 && mediaTypes !== undefined && !mediaTypes.includes(answer.mediaType)) {
+      await answer.bytes.return();
+      throw unreadable(`it is ${answer.mediaType || "of no type"}, not ${mediaTypes.join(" or ")}`);
+    }
+    return answer;
   }
 
   async #once(request: ServerRequest, signal: AbortSignal): Promise<unknown> {
     const answer = await this.#attempt(request, signal);
-    if (answer.status >= 400) throw await refused(answer);
+    if (answer.status >= 400) throw await refused(request, answer);
     return jsonOf(await boundedText(answer.bytes, ANSWER_BYTES_MAX));
   }
 
   async #attempt(
     { method, path, query, headers = {}, body, stream, waitMs = 0 }: ServerRequest,
     signal: AbortSignal,
+    silenceMsMax = this.#options.silenceMsMax ?? SILENCE_MS_MAX,
   ): Promise<Answer> {
     signal.throwIfAborted();
-    const { server, silenceMsMax = SILENCE_MS_MAX } = this.#options;
+    const { server } = this.#options;
     const late = new AbortController();
     const broken = (error: unknown): unknown =>
       signal.aborted ? signal.reason : unreachable(this.name, error);
@@ -160,14 +178,14 @@ export class ServerClient {
       });
       const { status } = response;
       if (status >= 300 && status < 400 && status !== 304) {
-        throw unreadable(`it leads elsewhere (${status}); give the address that it leads to`);
+        throw leadsElsewhere(status, response.headers.get("location"), server);
       }
       const bytes = idleLimited(response.body, { late, idleMsMax: silenceMsMax, broken });
       const type = response.headers.get("content-type") ?? "";
       return {
         status,
         bytes,
-        isJson: /^application\/json\b/.test(type),
+        mediaType: type.split(";", 1)[0]?.trim().toLowerCase() ?? "",
         after: retryAfter(response.headers),
       };
     } catch (error) {
@@ -183,7 +201,10 @@ interface Answer extends ServerStream {
   readonly after: number | undefined;
 }
 
-async function refused({ status, bytes, after }: Answer): Promise<RefusedError> {
+async function refused(
+  { method, path }: ServerRequest,
+  { status, bytes, after }: Answer,
+): Promise<RefusedError> {
   const text = await boundedText(bytes, ANSWER_BYTES_MAX);
   let body: unknown;
   try {
@@ -192,7 +213,12 @@ async function refused({ status, bytes, after }: Answer): Promise<RefusedError> 
     // It is no error of Baton's, which is told then.
     body = undefined;
   }
-  return new RefusedError(refusalOf(body, status, after));
+  const refusal = refusalOf(body, status, after);
+  // Baton's own word for a path that it does not have: what this client asks for came with a later version.
+  if (refusal.error.message.startsWith(`there is no ${method} ${path}:`)) {
+    throw unreadable(`it has no ${method} ${path}`);
+  }
+  return new RefusedError(refusal);
 }
 
 /** A server takes its time only for what has been sent: while something goes out, nothing is late. */

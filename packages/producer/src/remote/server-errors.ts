@@ -1,6 +1,7 @@
 /** What goes wrong between a client and the API, as `BatonError`s: the API's own keep their code. */
 import { BatonError, ERROR_CODES, type ErrorCode, type Retry } from "@baton/core";
 import { z } from "zod";
+import { describeServer } from "./server-url.ts";
 
 /** An answer that is no success. */
 export interface Refusal {
@@ -45,7 +46,7 @@ function codeOf(code: string | undefined, status: number): ErrorCode {
   if (code !== undefined && KNOWN.has(code)) return code as ErrorCode;
   if (status === 401) return "unauthorized";
   if (status === 403) return "forbidden";
-  if (status === 404) return "not_found";
+  if (status === 404 && code !== undefined) return "not_found";
   if (status === 429) return "rate_limited";
   if (status === 502 || status === 503 || status === 504) return "server_unreachable";
   return code === undefined ? "server_protocol" : "internal";
@@ -60,8 +61,35 @@ function retryOf(status: number, after: number | undefined): Retry {
 
 /** The connection could not be made, or broke. */
 export function unreachable(server: string, cause: unknown): BatonError {
-  const message = `no Baton API answers at ${server} (${reasonOf(cause)}): is \`baton api\` running there? --server and BATON_SERVER say where it is`;
+  const reason = reasonOf(cause);
+  const message = `no Baton API answers at ${server} (${reason}): ${hintOf(reason)}--server and BATON_SERVER say where it is`;
   return new BatonError("server_unreachable", message, { cause, retry: "backoff" });
+}
+
+/** What helps, as far as the reason tells it. */
+function hintOf(reason: string): string {
+  if (reason === "ERR_SSL_WRONG_VERSION_NUMBER" || reason === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
+    return "it speaks no TLS, so is it http:// and not https://? ";
+  }
+  return "is `baton api` running there? ";
+}
+
+/** Something answers there, and it is no API of Baton's; or it is one, and its address is not whole, or too long. */
+export function noBaton(server: URL, status: number): BatonError {
+  const name = describeServer(server);
+  const way = V1.test(server.pathname) ? `; give the address without /v1: ${name.replace(V1, "")}` : "";
+  return unreadable(`${name}/healthz answers with the status ${status} and not with ok${way}`);
+}
+
+/** OpenAI's clients are given the address with it. */
+const V1 = /\/v1$/;
+
+/** Nothing is sent on there: the API key would go along. */
+export function leadsElsewhere(status: number, location: string | null, server: URL): BatonError {
+  // The address alone: what else stands in it may be anything.
+  const target = location === null ? null : URL.parse(location, server);
+  const where = target === null ? "" : `, to ${target.origin.slice(0, 200)}`;
+  return unreadable(`it leads elsewhere (${status}${where}); give the address that it leads to`);
 }
 
 /** What came is not what Baton's API says. */

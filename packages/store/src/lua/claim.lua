@@ -8,7 +8,8 @@
 --         work; trace: the submitter's trace context; log: the conversation when it has at most log_max items, 'known'
 --         when it is as known_log says (`<mark of the last commit> <length>`), else empty
 --      | {finished, why} | {ahead} | {early, wait_ms} | {unfit, missing}
--- Keeps: R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
+-- A spec or a log that is none is replied as an empty one: the claim was written by then, whole (R1), and who reads it sees.
+-- Keeps: R1, R2 (new claim id and epoch), R4 (a job ahead of its run is put back, never finished), R7.
 local keys = keys_of(KEYS[1])
 local ticket, pool, claim = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local schema_version, known_rev, capabilities = tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -33,12 +34,15 @@ local now = now_ms()
 local rested = tonumber(run.more[14] or '') or 0
 
 local function reply(epoch, takeover)
-  local spec = ''
-  if known_rev ~= rev then spec = redis.call('GET', keys.spec) or '' end
+  local spec = known_rev ~= rev and redis.pcall('GET', keys.spec)
+  if type(spec) ~= 'string' then spec = '' end
   local log = {}
   if known_log ~= '' and known_log == (run.more[13] or '') .. ' ' .. run.len then
     log = 'known'
-  elseif run.len <= log_max then log = redis.call('LRANGE', keys.log, 0, -1) end
+  elseif run.len <= log_max then
+    log = redis.pcall('LRANGE', keys.log, 0, -1)
+    if log.err then log = {} end
+  end
   local worked_ms = run.started == 0 and 0 or now - run.started - rested
   local batch = run.batch
   return { 'claimed', epoch, run.phase, run.len, rev, spec, tries, takeover, run.turns,
