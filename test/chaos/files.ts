@@ -17,6 +17,11 @@ export const FILES = [
   "texts",
   "notes",
   "about",
+  "answers",
+  "exchanges",
+  "watched",
+  "lines",
+  "idle",
 ] as const;
 export type FileName = (typeof FILES)[number];
 

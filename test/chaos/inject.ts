@@ -39,7 +39,10 @@ export type FaultLine = Omit<Fault, "inFlight"> & {
   readonly inFlightMax?: number;
 };
 
-type Wound = Omit<FaultLine, "kind">;
+export type Wound = Omit<FaultLine, "kind">;
+
+/** What the faults of workers and of Redis need of the world. */
+export type Breakable = Pick<World, "seed" | "workers" | "redis" | "client" | "observer" | "signal">;
 
 export async function inject(planned: PlannedFault, world: World): Promise<void> {
   const { kind } = planned;
@@ -64,10 +67,10 @@ function strike(kind: FaultKind, planned: PlannedFault, world: World): Promise<W
   }
 }
 
-async function strikeWorker(
+export async function strikeWorker(
   kind: (typeof WORKER_FAULTS)[number],
-  { slot, durationMs }: PlannedFault,
-  world: World,
+  { slot, durationMs }: Pick<PlannedFault, "slot" | "durationMs">,
+  world: Breakable,
 ): Promise<Wound> {
   const worker = world.workers[slot];
   if (worker === undefined) throw new Error(`there is no worker ${slot}`);
@@ -101,15 +104,13 @@ async function strikeWorker(
 
 const TAIL_BYTES = [1_024, 65_536] as const;
 
-async function strikeRedis(
+export async function strikeRedis(
   kind: (typeof REDIS_FAULTS)[number],
-  { atMs, durationMs }: PlannedFault,
-  world: World,
+  { atMs, durationMs }: Pick<PlannedFault, "atMs" | "durationMs">,
+  world: Breakable,
 ): Promise<Wound> {
   const { redis, client, workers, seed, observer } = world;
-  const held = [...observer.runs.values()]
-    .filter(({ status }) => status === "running")
-    .map(({ mark }) => mark);
+  const held = marksAtWork(observer);
   const at = Date.now();
   await redis.kill();
   const killedAt = Date.now();
@@ -122,6 +123,10 @@ async function strikeRedis(
   const wound = { at, endedAt: Date.now(), target: "redis", held, slots: workers.map((_, slot) => slot) };
   if (kind !== "aof_truncated") return wound;
   return { ...wound, losesWrites: true, survivedUntil: await lastWriteBefore(killedAt, client) };
+}
+
+export function marksAtWork(observer: Pick<Observer, "runs">): readonly string[] {
+  return [...observer.runs.values()].filter(({ status }) => status === "running").map(({ mark }) => mark);
 }
 
 /** The newest entry of any stream that is not from after the fault, in milliseconds since 1970. */
@@ -217,7 +222,7 @@ async function strikeProducer({ producer }: World): Promise<Wound> {
 const ASK_MS_MAX = 250;
 
 /** Marks of the runs whose last claim is this worker's; as they were last seen when Redis cannot be asked. */
-async function heldBy(worker: WorkerSlot, { client, observer }: World): Promise<readonly string[]> {
+async function heldBy(worker: WorkerSlot, { client, observer }: Breakable): Promise<readonly string[]> {
   const claims = [...worker.claims()];
   const known = new Map<RunId, number>();
   for (const { id, status, epoch } of observer.runs.values()) if (status === "running") known.set(id, epoch);

@@ -62,7 +62,12 @@ export class Observer {
 
   async #keepLooking(): Promise<void> {
     while (!this.#isStopped) {
-      await this.#look(await this.#choose());
+      try {
+        await this.#look(await this.#choose());
+      } catch (error) {
+        // Redis went in the middle of its answer, which the client then does not ask for again.
+        if (!(error instanceof Error && error.name === "AbortError")) throw error;
+      }
       await delay(LOOK_EVERY_MS);
     }
   }

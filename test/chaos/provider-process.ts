@@ -1,7 +1,8 @@
 /**
  * The simulated providers of a chaos run, in a process of their own that is never hit: OpenAI's Responses API and
  * Anthropic's Messages API on one port. It prints `ready <port>` and ends with its standard input. Options:
- * `--folder`, where each request is written down once it is over.
+ * `--folder`, where each request is written down once it is over; `--essay`, how many characters an answer has beside its
+ * nonce (0, the default: a few words); `--no-rates`, which says that it is overloaded where it would speak of too many requests.
  *
  * P1. A request is judged by the rules of the real API before anything else; one that breaks them gets a 400.
  * P2. A reply is sold when its last byte was handed to the system, and at no other time.
@@ -18,12 +19,21 @@ import { writeLine } from "./files.ts";
 import type { Purchase } from "./history.ts";
 import { markIn, type PlannedCall, type ToolName } from "./jobs.ts";
 import { type Decision, decisionOf, nonceOf, placeMark, placeOf } from "./provider-plan.ts";
+import { fractionOf } from "./random.ts";
 import { messagesPieces } from "./wire-messages.ts";
 import type { WireCall, WireReply } from "./wire-reply.ts";
 import { responsesPieces } from "./wire-responses.ts";
 
-const { values } = parseArgs({ options: { folder: { type: "string" } } });
+const { values } = parseArgs({
+  options: {
+    folder: { type: "string" },
+    essay: { type: "string", default: "0" },
+    rates: { type: "boolean", default: true },
+  },
+  allowNegative: true,
+});
 const folder = values.folder ?? "";
+const essayChars = Number(values.essay);
 
 const HANG_MS_MAX = 20_000;
 const RETRY_AFTER_MS = "700";
@@ -92,7 +102,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   attempts.set(`${mark}/${place}`, attempt + 1);
   count += 1;
   const nonce = nonceOf(place, count);
-  const decision = decisionOf(mark, place, attempt);
+  const decision = toldAs(decisionOf(mark, place, attempt));
   const broken = [...api.violations(body), ...(keyOf(request).startsWith("sk-") ? [] : ["no key"])];
   const invalid = broken.length > 0 ? broken.join("; ") : undefined;
   const { fault } = decision;
@@ -164,6 +174,11 @@ async function play(
   }
 }
 
+function toldAs(decision: Decision): Decision {
+  if (values.rates || decision.fault !== "rate_limited") return decision;
+  return { ...decision, fault: "overloaded" };
+}
+
 /** Spreads the pieces over the time. `last` follows them and ends the stream; without it the stream stays open. */
 async function stream(
   response: ServerResponse,
@@ -195,7 +210,7 @@ function replyOf(api: Api, body: Body, decision: Decision, nonce: string, inputC
   const transfer = step.kind === "transfer" ? transferOf(body, step.to, job.mark, place) : undefined;
   const planned = step.kind === "text" ? [] : step.calls;
   const calls = [...planned.map((call) => callOf(body, call, job.mark, nonce)), ...(transfer ?? [])];
-  const says = calls.length === 0 ? `What is known about ${job.mark}, written up in a few words` : "I go on";
+  const says = saysOf(calls.length === 0, job.mark, nonce);
   return {
     id,
     model: body.model,
@@ -206,6 +221,18 @@ function replyOf(api: Api, body: Body, decision: Decision, nonce: string, inputC
     inputTokens: Math.ceil(inputChars / 4),
     outputTokens: 40,
   };
+}
+
+/** Long ones differ from attempt to attempt at a place of their own; some speak at length before they go on, too. */
+function saysOf(isAnswer: boolean, mark: string, nonce: string): string {
+  const opening = isAnswer ? `What is known about ${mark}, written up in a few words` : "I go on";
+  if (essayChars === 0 || (!isAnswer && fractionOf(nonce, "speaks") >= 0.2)) return opening;
+  const sentence = ` What ${mark} is, was and will be has been asked before 🜂.`;
+  const essay = sentence.repeat(Math.ceil(essayChars / sentence.length));
+  const turn = Math.floor(fractionOf(nonce, "turn") * essay.length);
+  // Letters alone: the nonce itself stands once, at the end.
+  const own = [...nonce].map((char) => String.fromCharCode(97 + (char.charCodeAt(0) % 26))).join("");
+  return `${opening}.${essay.slice(0, turn)} ${own} ${essay.slice(turn)}`;
 }
 
 function callOf(body: Body, { tool, ms }: PlannedCall, mark: string, nonce: string): Omit<WireCall, "id"> {

@@ -34,10 +34,19 @@ export class RedisProcess implements AsyncDisposable {
     return this.#handle.url;
   }
 
-  /** Resolves when it is gone. */
-  async kill(): Promise<void> {
+  get #pid(): number {
     const { pid } = this.#handle;
     if (pid === undefined) throw new Error("chaos needs a redis-server process, not a container");
+    return pid;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    sendSignal(this.#pid, name);
+  }
+
+  /** Resolves when it is gone. */
+  async kill(): Promise<void> {
+    const pid = this.#pid;
     sendSignal(pid, "SIGKILL");
     await until(() => !isThere(pid), { what: `the end of Redis, process ${pid}` });
   }

@@ -1,9 +1,12 @@
 /**
- * The way of one worker to Redis: a port on loopback that leads to Redis' socket, and that can be cut. A cut either
+ * The way of one worker to Redis: a port on loopback that leads to Redis' socket (or to another port), and that can be cut. A cut either
  * resets all connections and refuses new ones, or swallows what is sent in both directions. What was swallowed is
  * delivered late at the end of the cut, or is gone with its connections.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+
+/** The path of a socket, or a port of this machine. */
+export type Target = string | number;
 
 export type Cut = "reset" | "blackhole";
 
@@ -16,22 +19,22 @@ interface Pair {
 export class TcpProxy {
   readonly port: number;
   readonly #server: Server;
-  readonly #socketPath: string;
+  readonly #target: Target;
   readonly #pairs = new Set<Pair>();
   #cut: Cut | undefined;
 
-  private constructor(server: Server, socketPath: string) {
+  private constructor(server: Server, target: Target) {
     // A server that listens on a port has an address of this kind.
     this.port = (server.address() as AddressInfo).port;
     this.#server = server;
-    this.#socketPath = socketPath;
+    this.#target = target;
     server.on("connection", (near) => this.#open(near));
   }
 
-  static async open(socketPath: string): Promise<TcpProxy> {
+  static async open(target: Target): Promise<TcpProxy> {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new TcpProxy(server, socketPath);
+    return new TcpProxy(server, target);
   }
 
   cut(how: Cut): void {
@@ -61,7 +64,7 @@ export class TcpProxy {
       near.resetAndDestroy();
       return;
     }
-    const far = this.#cut === undefined ? connect(this.#socketPath) : undefined;
+    const far = this.#cut === undefined ? reach(this.#target) : undefined;
     const pair: Pair = { near, far };
     this.#pairs.add(pair);
     near.once("close", () => this.#end(pair));
@@ -75,6 +78,10 @@ export class TcpProxy {
     pair.near.resetAndDestroy();
     pair.far?.destroy();
   }
+}
+
+function reach(target: Target): Socket {
+  return typeof target === "string" ? connect(target) : connect({ port: target, host: "127.0.0.1" });
 }
 
 function join(near: Socket, far: Socket): void {

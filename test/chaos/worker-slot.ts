@@ -21,7 +21,7 @@ const HOOK = new URL("./worker-hook.ts", import.meta.url).href;
 const RETRY_MS = 500;
 const STOP_MS_MAX = 5_000;
 
-const readySchema = z.object({ ready: z.literal(true) });
+const readySchema = z.object({ ready: z.literal(true), url: z.string().optional() });
 const claimedSchema = z.object({
   msg: z.literal("claimed"),
   pid: z.int(),
@@ -38,6 +38,15 @@ export interface WorkerSlotOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Hears of what nobody asked for. */
   readonly onNote: (note: string) => void;
+  /** Another command of the command line than a worker. */
+  readonly command?:
+    | {
+        readonly name: string;
+        readonly args: readonly string[];
+        /** Hears where it serves, each time that it does. */
+        readonly onReady: (url: string) => void;
+      }
+    | undefined;
 }
 
 const alive = new Set<number>();
@@ -57,7 +66,7 @@ export class WorkerSlot {
 
   constructor(options: WorkerSlotOptions) {
     this.#options = options;
-    this.name = `w${options.index}`;
+    this.name = options.command?.name ?? `w${options.index}`;
     this.proxy = options.proxy;
     this.logFile = join(options.folder, `${this.name}.log`);
   }
@@ -97,25 +106,40 @@ export class WorkerSlot {
     return found;
   }
 
-  /** Lets it drain for a moment, then kills it. */
-  async stop(): Promise<void> {
+  /** Lets it drain for a moment, then kills it. Whether it ended by itself. */
+  async stop(): Promise<boolean> {
     this.#isKept = false;
     this.signal("SIGCONT");
     this.signal("SIGTERM");
-    const late = setTimeout(() => this.signal("SIGKILL"), STOP_MS_MAX);
+    let inTime = true;
+    const late = setTimeout(() => {
+      inTime = false;
+      this.signal("SIGKILL");
+    }, STOP_MS_MAX);
     await this.#gone;
     clearTimeout(late);
+    return inTime;
+  }
+
+  #arguments(): readonly string[] {
+    const { patterns, concurrency, command } = this.#options;
+    if (command !== undefined) return command.args;
+    const models = patterns.flatMap((pattern) => ["-m", pattern]);
+    return ["worker", ...models, "--concurrency", String(concurrency), "--drain", "1", "--json"];
+  }
+
+  /** The process that is there now, if one is. */
+  get pid(): number | undefined {
+    return this.#child?.exitCode === null && this.#child.signalCode === null ? this.#child.pid : undefined;
   }
 
   /** Whether it came to serve. */
   async #spawn(): Promise<boolean> {
-    const { index, patterns, concurrency, env, onNote } = this.#options;
+    const { index, env, onNote, command } = this.#options;
     this.#lives += 1;
     const name = `${this.name}.${this.#lives}`;
     const log = openSync(this.logFile, "a");
-    const args = ["worker", ...patterns.flatMap((pattern) => ["-m", pattern])];
-    args.push("--concurrency", String(concurrency), "--drain", "1", "--json");
-    const child = spawn(process.execPath, ["--import", HOOK, CLI, ...args], {
+    const child = spawn(process.execPath, ["--import", HOOK, CLI, ...this.#arguments()], {
       env: { ...env, BATON_REDIS_URL: `redis://127.0.0.1:${this.proxy.port}`, CHAOS_WORKER: String(index) },
       stdio: ["pipe", "pipe", log],
       detached: true,
@@ -133,11 +157,13 @@ export class WorkerSlot {
       alive.delete(pid);
       gone.resolve();
       if (!isReady || !this.#isKept) return;
-      onNote(`worker ${name} ended by itself (${signal ?? `exit code ${code}`})`);
+      onNote(`${name} ended by itself (${signal ?? `exit code ${code}`})`);
       void this.start();
     });
     const first = await Promise.race([firstLine(child), gone.promise]);
-    isReady = first !== undefined && readySchema.safeParse(parseJson(first)).success;
+    const ready = readySchema.safeParse(first === undefined ? undefined : parseJson(first));
+    isReady = ready.success;
+    if (ready.success) command?.onReady(ready.data.url ?? "");
     if (!isReady && this.#isKept) sendSignal(pid, "SIGKILL");
     return isReady;
   }
