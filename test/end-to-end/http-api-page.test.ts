@@ -104,6 +104,11 @@ test("its table has every code that an answer can have for a request, with its s
   }
 });
 
+test("it names every code that an error can have", () => {
+  const named = new Set([...page.text.matchAll(/`(\w+)`/g)].map(([, code = ""]) => code));
+  expect(ERROR_CODES.filter((code) => !named.has(code))).toEqual([]);
+});
+
 test("its links lead to files that are there", () => {
   expect(linksOf(page).filter((link) => !existsSync(join(ROOT, "docs", link)))).toEqual([]);
 });

@@ -50,6 +50,7 @@ test.each<[server: string, code: number, says: RegExp]>([
     /^baton: no Baton API answers at http:\/\/127\.0\.0\.1:2 \(ECONNREFUSED\): .*--server/,
   ],
   ["nowhere", 2, /^baton: the server is no http or https URL/],
+  ["", 2, /^baton: --server names no server/],
 ])("the server %s is told in one line", async (server, code, says) => {
   const result = await cli.run(["runs", "ls", "--server", server], remote);
   expect(result).toMatchObject({ code, stdout: "" });
@@ -103,12 +104,14 @@ test("an MCP server on standard input and output works through the API, too", as
 
 describe("as soon as there are keys", () => {
   const created = z.object({ key: z.string(), id: z.string() });
-  const keys: Record<"own" | "looks", string> = { own: "", looks: "" };
+  const keys = { own: "", looks: "", submits: "", steers: "" };
   beforeAll(async () => {
     const make = async (...args: readonly string[]) =>
       created.parse(JSON.parse((await cli.run(["keys", "create", ...args, "--json"])).stdout)).key;
     keys.own = await make("own", "--namespace", "acme");
     keys.looks = await make("looks", "--namespace", "acme", "--scope", "read");
+    keys.submits = await make("submits", "--namespace", "acme", "--scope", "submit");
+    keys.steers = await make("steers", "--scope", "operate");
   });
   const as = (key: string | undefined) => ({ ...remote, BATON_API_KEY: key });
 
@@ -118,11 +121,25 @@ describe("as soon as there are keys", () => {
       withinMs: 30_000,
     });
     const without = await cli.run(["runs", "ls"], as(undefined));
-    expect(without).toMatchObject({ code: 2, stderr: expect.stringMatching(/^baton: send an API key/) });
+    const asked = /^baton: send an API key.*\(here it is given by BATON_API_KEY\)$/m;
+    expect(without).toMatchObject({ code: 2, stderr: expect.stringMatching(asked) });
     const wrong = await cli.run(["runs", "ls"], as("bk_s3cret"));
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/this is no API key/) });
     expect(wrong.stderr).not.toContain("s3cret");
     expect(await cli.run(["runs", "ls"], as(keys.own))).toMatchObject({ code: 0, stderr: "no runs\n" });
+  }, 60_000);
+
+  test("one that only submits is told before it submits what it may not watch, and hears the id otherwise", async () => {
+    const args = ["run", "hi", "-m", GPT];
+    const followed = await cli.run(args, as(keys.submits));
+    expect(followed).toMatchObject({ code: 2, stdout: "" });
+    expect(followed.stderr).toContain(
+      "lacks the scope read: it has submit. `baton keys create NAME --scope submit,read` makes one that has them; with --detach",
+    );
+    expect(await cli.run(["runs", "ls"], as(keys.own))).toMatchObject({ code: 0, stderr: "no runs\n" });
+    const detached = await cli.run([...args, "--detach"], as(keys.submits));
+    expect(detached).toMatchObject({ code: 0, stdout: expect.stringMatching(/^r_0_\w+\n$/), stderr: "" });
+    expect((await cli.run(["runs", "cancel", detached.stdout.trim()], as(keys.submits))).code).toBe(0);
   }, 60_000);
 
   test("batches and runs are those of its namespace, and a key that only looks needs no more for it", async () => {
@@ -135,10 +152,34 @@ describe("as soon as there are keys", () => {
     expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/^batch +mine\n/) });
     expect(status.stderr).toContain(`no live worker serves ${GPT}`);
     const listed = await cli.run(["runs", "ls", "--batch", "mine"], as(keys.looks));
-    expect(listed.stdout.trim().split("\n")).toHaveLength(1);
+    expect(listed.stdout.trim().split("\n")).toHaveLength(2);
+    const bounded = await cli.run(["batch", "budget", "mine", "--usd", "3"], as(keys.submits));
+    expect(bounded).toEqual({ code: 0, stdout: "mine: 3 USD at most\n", stderr: "" });
+    expect((await cli.run(["batch", "budget", "mine"], as(keys.submits))).code).toBe(2);
+    expect((await cli.run(["batch", "budget", "mine"], as(keys.looks))).stdout).toMatch(/^cost .* of 3$/m);
     const refused = await cli.run(["batch", "cancel", "mine"], as(keys.looks));
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/lacks the scope submit/) });
     const cancelled = await cli.run(["batch", "cancel", "mine"], as(keys.own));
-    expect(cancelled).toMatchObject({ code: 0, stdout: "1 runs cancelled\n" });
+    expect(cancelled).toMatchObject({ code: 0, stdout: "1 run cancelled\n" });
+  }, 60_000);
+
+  test("one that steers pools needs no other scope for it, and looks at none", async () => {
+    const steer = async (...args: readonly string[]) => await cli.run(["pools", ...args], as(keys.steers));
+    const said = (stdout: string) => ({ code: 0, stdout, stderr: "" });
+    expect(await steer("set", GPT, "--max-active", "3", "--rpm", "none")).toEqual(
+      said(`${GPT}  max active 3, rpm none\n`),
+    );
+    expect(await steer("pause", GPT)).toEqual(said(`${GPT} paused\n`));
+    expect(await cli.run(["pools", "ls"])).toMatchObject({
+      stdout: expect.stringMatching(/paused; max active 3$/m),
+    });
+    expect(await steer("resume", GPT, "--json")).toEqual(said(`{"pool":"${GPT}","did":"resumed"}\n`));
+    for (const looking of [["set", GPT], ["resume", "openai/*"], ["ls"]]) {
+      expect(await steer(...looking)).toMatchObject({
+        code: 2,
+        stdout: "",
+        stderr: expect.stringMatching(/lacks the scope read/),
+      });
+    }
   }, 60_000);
 });

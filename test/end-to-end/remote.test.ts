@@ -2,8 +2,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DOCUMENT_SERVER_PATH, DOCUMENTS_PATH } from "@baton/demo";
+import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { buildProgram } from "../../apps/cli/src/program.ts";
 import { type CliResult, type CliRig, openCli } from "../support/cli.ts";
 import type { ScriptProcess } from "../support/processes.ts";
 import { freshRedis, type PrivateRedis } from "../support/redis.ts";
@@ -81,12 +83,16 @@ async function configure({ folder }: CliRig): Promise<void> {
   await writeFile(path, JSON.stringify(own));
 }
 
+/** Commands that were compared, by their first words. */
+const driven = new Set<string>();
+
 /** What the same steps say at both places, without what differs from store to store; it must be the same. */
 async function same(steps: (steps: Steps) => Promise<void>): Promise<string> {
   const told = await Promise.all(
     places.map(async ({ cli, env }) => {
       let all = "";
       const run: Steps["run"] = async (...args) => {
+        driven.add(args.join(" "));
         const result = await cli.run(args, env);
         all += `$ baton ${args.join(" ")}\n${result.stdout}${result.stderr}= ${result.code}\n`;
         return result;
@@ -111,6 +117,16 @@ async function same(steps: (steps: Steps) => Promise<void>): Promise<string> {
   const [here = "", there] = told;
   expect(there).toBe(here);
   return here;
+}
+
+/** Names of the commands below it that do something themselves. */
+function leavesOf(command: Command, path = ""): readonly string[] {
+  return command.commands
+    .filter((one) => one.name() !== "help")
+    .flatMap((one) => {
+      const name = `${path}${one.name()}`;
+      return one.commands.length === 0 ? [name] : leavesOf(one, `${name} `);
+    });
 }
 
 /** Without ids, times and durations; runs are numbered as they come. */
@@ -279,4 +295,12 @@ describe("what is said on Redis itself is said through the API, of", () => {
       await run("runs", "retry");
     });
   }, 60_000);
+});
+
+test("each command was compared, but for those that remote-access.test.ts looks at", () => {
+  const elsewhere = ["up", "api", "worker", "keys create", "keys ls", "keys revoke", "mcp", "doctor", "demo"];
+  const all = leavesOf(buildProgram("0", () => undefined));
+  expect(all).toEqual(expect.arrayContaining(elsewhere));
+  const compared = (name: string) => [...driven].some((line) => line === name || line.startsWith(`${name} `));
+  expect(all.filter((name) => !compared(name) && !elsewhere.includes(name))).toEqual([]);
 });

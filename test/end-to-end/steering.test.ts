@@ -188,7 +188,10 @@ test("of several runs, one that cannot be cancelled keeps no other from its turn
   const [over, open] = [await submit(TASK), await submit(TASK)];
   await ok(["runs", "cancel", over]);
   const result = await cli.run(["runs", "cancel", over, open], env);
-  expect(result).toMatchObject({ code: 1, stdout: `${open} cancelled\n` });
+  expect(result).toMatchObject({
+    ...{ code: 1, stdout: `${open} cancelled\n` },
+    stderr: expect.stringContaining(`run ${over} is cancelled and cannot be cancelled now`),
+  });
   expect((await shown(open)).status).toBe("cancelled");
 });
 

@@ -5,7 +5,7 @@ import type { BadLine, BatchCheck, BatchSubmission, LineConflict } from "@baton/
 import type { BatchFlags } from "./batch-flags.ts";
 import type { BatchSource } from "./batch-source.ts";
 import type { StatusLine } from "./status-line.ts";
-import { clean, count, shorten, type Terminal } from "./terminal.ts";
+import { clean, count, counted, shorten, type Terminal } from "./terminal.ts";
 
 const SHOWN_MAX = 20;
 const REASON_CHARS = 300;
@@ -80,7 +80,7 @@ export class BatchReport implements Disposable {
   checked(id: string, { runs, bad }: Pick<BatchCheck, "runs" | "bad">): void {
     if (this.#flags.json === true) {
       this.#json({ id, runs, invalid: bad, created: 0, known: 0, conflicts: 0, complete: false });
-    } else this.#terminal.out(`${count(runs)} runs can be submitted; the batch would be ${id}\n`);
+    } else this.#terminal.out(`${counted(runs, "run")} can be submitted; the batch would be ${id}\n`);
   }
 
   submitted(
@@ -97,10 +97,10 @@ export class BatchReport implements Disposable {
     const of = conflicts > this.#conflicts ? `the first ${count(this.#conflicts)}` : "all";
     if (hidden > 0) this.#say(`… and ${count(hidden)} more: --json tells of ${of}`);
     const told = [
-      `${count(created)} new runs`,
+      counted(created, "new run"),
       ...(known > 0 ? [`${count(known)} that were there already`] : []),
-      ...(conflicts > 0 ? [`${count(conflicts)} conflicts`] : []),
-      ...(bad > 0 ? [`${count(bad)} invalid lines left out`] : []),
+      ...(conflicts > 0 ? [counted(conflicts, "conflict")] : []),
+      ...(bad > 0 ? [`${counted(bad, "invalid line")} left out`] : []),
     ];
     this.#say(told.join(", "));
     if (!isWhole) {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { BatonError } from "@baton/core";
+import { fileBytes } from "@baton/producer/remote";
 
 export interface BatchSource extends AsyncDisposable {
   /** As people call it. */
@@ -17,8 +18,6 @@ export interface BatchSource extends AsyncDisposable {
   /** From the beginning, each time. */
   read(): AsyncIterable<Uint8Array>;
 }
-
-const CHUNK_BYTES = 262_144;
 
 /** `-` is standard input. Throws `invalid_spec` for a file that cannot be read. */
 export async function openBatchSource(path: string, signal: AbortSignal): Promise<BatchSource> {
@@ -31,7 +30,7 @@ export async function openBatchSource(path: string, signal: AbortSignal): Promis
       const found = await stat(other).catch(() => undefined);
       return found?.dev === dev && found.ino === ino;
     },
-    read: () => file.handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK_BYTES }),
+    read: () => fileBytes(file.handle),
     async [Symbol.asyncDispose]() {
       await file.handle.close();
       await file.remove();

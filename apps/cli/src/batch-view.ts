@@ -1,7 +1,7 @@
 /** A batch as people read it: its counts, what it costs, how fast it goes, and what keeps it from going on. */
 import type { BatchStatus } from "@baton/producer";
 import type { CommandContext } from "./command-context.ts";
-import { count, duration, type Terminal } from "./terminal.ts";
+import { count, counted, duration, type Terminal } from "./terminal.ts";
 
 const BAR_CELLS = 30;
 const POOLS_SHOWN_MAX = 4;
@@ -30,7 +30,9 @@ export function runsText({ runs }: BatchStatus, paint: Paint = plain): string {
 
 export function costText({ costUsd, unpricedReplies, tokens }: BatchStatus): string {
   const unpriced =
-    unpricedReplies === 0 ? "" : ` and ${count(unpricedReplies)} replies whose price is not known`;
+    unpricedReplies === 0
+      ? ""
+      : ` and ${count(unpricedReplies)} ${unpricedReplies === 1 ? "reply" : "replies"} whose price is not known`;
   if (costUsd === 0 && unpricedReplies > 0 && tokens > 0) return "not known: no model of it has a price";
   return `${costUsd.toFixed(costUsd < 1 ? 4 : 2)} USD${unpriced}`;
 }
@@ -91,7 +93,7 @@ export function progressText(
     ...pools
       .slice(0, POOLS_SHOWN_MAX)
       .map(([pool, some]) => paint("dim", `${pool}: ${count(some)} queued or running`)),
-    ...(hidden > 0 ? [paint("dim", `and ${hidden} more pools`)] : []),
+    ...(hidden > 0 ? [paint("dim", `and ${counted(hidden, "more pool")}`)] : []),
   ].join("\n");
 }
 
@@ -125,7 +127,7 @@ export async function batchNotes(context: CommandContext, status: BatchStatus): 
     notes.push(`its budget is spent: raise it with \`baton batch budget ${id}\``);
   if (runs.waiting > 0)
     notes.push(
-      `${count(runs.waiting)} runs wait for an outside act: \`baton runs ls --status waiting --batch ${id}\``,
+      `${counted(runs.waiting, "run")} ${runs.waiting === 1 ? "waits" : "wait"} for an outside act: \`baton runs ls --status waiting --batch ${id}\``,
     );
   if (runs.failed > 0 && status.isOver)
     notes.push(`what failed: \`baton batch errors ${id}\`; again: \`baton batch retry ${id} --failed\``);
@@ -135,7 +137,7 @@ export async function batchNotes(context: CommandContext, status: BatchStatus): 
   const unserved = [...status.pools.keys()].filter((pool) => !served.has(pool));
   const [first] = unserved;
   if (first !== undefined) {
-    const more = unserved.length > 1 ? ` and ${unserved.length - 1} more models` : "";
+    const more = unserved.length > 1 ? ` and ${counted(unserved.length - 1, "more model")}` : "";
     notes.push(`no live worker serves ${first}${more}: start one with \`baton worker -m ${first}\``);
   }
   return notes;

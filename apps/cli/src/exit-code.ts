@@ -28,5 +28,7 @@ export function exitCodeOf(error: BatonError): ExitCode {
 
 /** The line that a person reads: what is wrong and what to do. It may quote files, models and providers. */
 export function errorLine(error: BatonError): string {
-  return `baton: ${clean(error.message.replaceAll("\n", " "))}`;
+  // An API says how a key is sent, and who calls it through this command sends nothing.
+  const way = error.code === "unauthorized" ? " (here it is given by BATON_API_KEY)" : "";
+  return `baton: ${clean(error.message.replaceAll("\n", " "))}${way}`;
 }

@@ -5,11 +5,12 @@
  */
 import { isTerminal, type RunId, type RunSpec } from "@baton/core";
 import type { WaitingRun } from "@baton/producer";
+import { closingLine } from "./closing-line.ts";
 import type { CommandContext } from "./command-context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { EventRenderer } from "./render-events.ts";
 import { modelsNamedBy, unservedOf } from "./served-models.ts";
-import { clean, duration } from "./terminal.ts";
+import { clean } from "./terminal.ts";
 
 export interface FollowOptions {
   readonly json: boolean;
@@ -97,13 +98,11 @@ async function show(
   signal: AbortSignal,
 ): Promise<void> {
   const { terminal, runs } = context;
-  const started = Date.now();
   terminal.out(terminal.style("dim", `run ${runId}\n`));
   const renderer = new EventRenderer(terminal, context.labelOf);
   for await (const { event } of runs.watch(runId, { after: options.after }, signal)) renderer.render(event);
   if (signal.aborted) return;
+  const { run } = await runs.get(runId);
   const result = await runs.resultNow(runId);
-  const { input_tokens, output_tokens } = result.usage;
-  const line = `${result.status} in ${duration(Date.now() - started)} · ${result.models_used.join(" → ")} · ${input_tokens} tokens in, ${output_tokens} out`;
-  terminal.out(terminal.style("dim", `\n${line}\n`));
+  terminal.out(terminal.style("dim", `\n${closingLine(run, result)}\n`));
 }

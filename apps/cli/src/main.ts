@@ -19,10 +19,11 @@ try {
     process.exitCode = thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
   } else {
     // Loaded here alone, so that the help stays quick.
-    const { toBatonError } = await import("@baton/core");
+    const { BatonError, toBatonError } = await import("@baton/core");
     const error = toBatonError(thrown);
     process.stderr.write(`${errorLine(error)}\n`);
-    if (error.code === "internal" && thrown instanceof Error)
+    // A fault of this program is told with its place; one of an API has it in the API's log.
+    if (thrown instanceof Error && !(thrown instanceof BatonError))
       process.stderr.write(`${clean(thrown.stack ?? "")}\n`);
     process.exitCode = exitCodeOf(error);
   }

@@ -1,9 +1,11 @@
 /** The commands for batches: a file in, its progress, results out. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ExitCode } from "./exit-code.ts";
 import { amount, collect, natural, number, positive } from "./flag-values.ts";
 
 type Report = (code: ExitCode) => void;
+
+const EFFORTS = ["minimal", "low", "medium", "high", "max"];
 
 export function addBatches(program: Command, report: Report): void {
   const batch = program
@@ -45,7 +47,7 @@ function withDefaults(command: Command): Command {
     .option("--instructions <text>", "system instructions")
     .option("--temperature <n>", "a setting of the model calls", number)
     .option("--max-output-tokens <n>", "a setting of the model calls", positive)
-    .option("--effort <effort>", "a setting of the model calls: minimal, low, medium, high, max")
+    .addOption(new Option("--effort <effort>", "a setting of the model calls").choices(EFFORTS))
     .option("--max-turns <n>", "model calls of a run at most", positive)
     .option("--max-handoffs <n>", "handoffs of a run at most", natural)
     .option("--policy <name>", "a policy of the configuration")

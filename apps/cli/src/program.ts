@@ -1,11 +1,14 @@
 /** The command line: names, flags, help. Commands are loaded when they are called, so that `--help` is quick. */
 import { Command } from "commander";
+import { atDoor } from "./at-door.ts";
+import { earlyStop } from "./early-stop.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { amount, collect, natural, port, positive } from "./flag-values.ts";
 import { addBatches } from "./program-batches.ts";
+import { ENVIRONMENT } from "./program-environment.ts";
 import { addKeys } from "./program-keys.ts";
 import { addPools, addRuns } from "./program-runs.ts";
-import { chooseServer } from "./program-server.ts";
+import { chooseServer, serverOption } from "./program-server.ts";
 
 /** Builds the program; `report` is told the exit code of the command that ran. */
 export function buildProgram(version: string, report: (code: ExitCode) => void): Command {
@@ -14,7 +17,11 @@ export function buildProgram(version: string, report: (code: ExitCode) => void):
     .version(version)
     .option("--server <url>", "work through this HTTP API instead of on Redis (BATON_SERVER, BATON_API_KEY)")
     .hook("preAction", (_program, action) => chooseServer(program, action))
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: (command) => serverOption(program, command),
+    })
+    .addHelpText("after", ENVIRONMENT)
     .showHelpAfterError("(baton --help lists the commands)")
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "baton: ")) });
@@ -105,7 +112,9 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     .option(...metricsPort, port)
     .option(...metricsHost)
     .option("--json", "print one JSON line when ready")
-    .action(async (flags) => report(await (await import("./commands/worker.ts")).up(flags)));
+    .action(async (flags) =>
+      report(await atDoor(flags, async (...at) => (await import("./commands/worker.ts")).up(flags, ...at))),
+    );
   program
     .command("api")
     .description(
@@ -116,7 +125,9 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     .option(...awaitKey)
     .option("--drain <seconds>", "how long answers may take to end after a signal", natural, 20)
     .option("--json", "print one JSON line when ready")
-    .action(async (flags) => report(await (await import("./commands/api.ts")).api(flags)));
+    .action(async (flags) =>
+      report(await atDoor(flags, async (...at) => (await import("./commands/api.ts")).api(flags, ...at))),
+    );
   program
     .command("worker")
     .description("a worker for the pools of some models")
@@ -130,5 +141,8 @@ function addWorkers(program: Command, report: (code: ExitCode) => void): void {
     .option(...metricsPort, port)
     .option(...metricsHost)
     .option("--json", "print one JSON line when ready")
-    .action(async (flags) => report(await (await import("./commands/worker.ts")).worker(flags)));
+    .action(async (flags) => {
+      using stopping = earlyStop();
+      report(await (await import("./commands/worker.ts")).worker(flags, stopping));
+    });
 }

@@ -7,6 +7,8 @@ import { stripVTControlCharacters, styleText } from "node:util";
 export interface Terminal {
   /** Standard output is a terminal: text is streamed and progress is shown. */
   readonly interactive: boolean;
+  /** Characters in a line of standard output; undefined where it is no terminal. */
+  readonly columns: number | undefined;
   out(text: string): void;
   err(text: string): void;
   style(format: Parameters<typeof styleText>[0], text: string): string;
@@ -16,6 +18,7 @@ export function openTerminal(): Terminal {
   const interactive = process.stdout.isTTY === true;
   return {
     interactive,
+    columns: interactive ? process.stdout.columns : undefined,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     style: (format, text) => (interactive ? styleText(format, text, { stream: process.stdout }) : text),
@@ -60,4 +63,27 @@ export function duration(ms: number): string {
 /** `12,345`. */
 export function count(value: number): string {
   return value.toLocaleString("en-US");
+}
+
+/** `1 run`, `12,345 runs`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
+/** How long ago something was, for a person: `40 s`, `5 min`, `3 h`, `12 d`. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** When something was: for a person how long ago, for a pipe the time. */
+export function sinceText({ interactive }: Pick<Terminal, "interactive">, at: number): string {
+  return interactive ? `${age(Date.now() - at)} ago` : timeText(at);
+}
+
+/** `2026-11-21 22:45:39Z`. */
+export function timeText(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")}Z`;
 }

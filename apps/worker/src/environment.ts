@@ -42,7 +42,7 @@ const logLevelSchema = z.enum(["trace", "debug", "info", "warn", "error", "fatal
 const portSchema = z.coerce.number().int().min(0).max(65_535);
 
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
-  const logLevel = logLevelSchema.safeParse(variables.BATON_LOG ?? "info");
+  const logLevel = logLevelSchema.safeParse(present(variables.BATON_LOG) ?? "info");
   if (!logLevel.success) {
     throw new BatonError(
       "invalid_config",

@@ -18,3 +18,19 @@ test("a file that is not JSON is named, and nothing of it is quoted: it may hold
   });
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/s3c/);
 });
+
+test("a module that exports no configuration is told what to write, and each of two ways to export one is taken", async () => {
+  await using folder = await tempFolder();
+  const write = async (name: string, text: string) => {
+    await writeFile(join(folder.path, name), text);
+    return loadConfig(name, folder.path);
+  };
+  await expect(write("none.mjs", "export const cfg = {};")).rejects.toMatchObject({
+    code: "invalid_config",
+    message: expect.stringMatching(/none\.mjs exports no config: write `export const config = …`$/),
+  });
+  const named = await write("named.mjs", "export const config = { limits: { maxTurns: 3 } };");
+  expect(named.limits.maxTurns).toBe(3);
+  const byDefault = await write("default.mjs", "export default { limits: { maxTurns: 4 } };");
+  expect(byDefault.limits.maxTurns).toBe(4);
+});

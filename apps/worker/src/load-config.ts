@@ -29,7 +29,9 @@ async function read(path: string): Promise<unknown> {
     const module: unknown = await import(pathToFileURL(path).href);
     // A module namespace is an object; which names it exports is looked at, not assumed.
     const exported = module as { readonly config?: unknown; readonly default?: unknown };
-    return exported.config ?? exported.default;
+    const config = exported.config ?? exported.default;
+    if (config !== undefined) return config;
+    throw new BatonError("invalid_config", `${path} exports no config: write \`export const config = …\``);
   } catch (error) {
     if (error instanceof BatonError) throw error;
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);

@@ -5,7 +5,7 @@ import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { StatusLine } from "../status-line.ts";
-import { clean, count } from "../terminal.ts";
+import { clean, count, counted } from "../terminal.ts";
 import { parseModel } from "../typed-ids.ts";
 
 interface JsonFlag {
@@ -53,13 +53,13 @@ async function act(
       if (flags.json === true) out(`${JSON.stringify({ id: run, error: wireError(error) })}\n`);
       else if (counts.refused <= REFUSALS_SHOWN_MAX) err(`baton: ${clean(error.message)}\n`);
     }
-    line.update(() => `${count(counts.done)} runs ${did}`);
+    line.update(() => `${counted(counts.done, "run")} ${did}`);
   }
   line.clear();
   const { done, refused } = counts;
   const isWhole = !interrupt.signal.aborted;
   if (flags.json === true) out(`${JSON.stringify({ batch: id, [did]: done, refused, complete: isWhole })}\n`);
-  else out(`${count(done)} runs ${did}${refused === 0 ? "" : `, ${count(refused)} not`}\n`);
+  else out(`${counted(done, "run")} ${did}${refused === 0 ? "" : `, ${count(refused)} not`}\n`);
   if (!isWhole) err("baton: interrupted: the same command goes on with what is left\n");
   return refused === 0 && isWhole ? EXIT.done : EXIT.runFailed;
 }

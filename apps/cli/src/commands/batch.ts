@@ -1,11 +1,13 @@
 /** `baton batch ls | status | budget`: what batches there are, what their runs do and spent, what they may spend. */
-import { BatonError } from "@baton/core";
+import { BatonError, type Budget } from "@baton/core";
 import { type BatchStatus, wireBatch } from "@baton/producer";
 import { batchNotes, budgetText, costText, runsText } from "../batch-view.ts";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { showTable } from "../fit-table.ts";
 import { listenForInterrupt } from "../interrupt.ts";
-import { count, table } from "../terminal.ts";
+import { unlessForbidden } from "../may-look.ts";
+import { count, counted, sinceText, table } from "../terminal.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -27,19 +29,19 @@ export async function list(flags: JsonFlag & { readonly limit: number }): Promis
   }
   const rows = found.map((batch) => [
     batch.id,
-    batch.createdAt === undefined ? "" : new Date(batch.createdAt).toISOString().slice(0, 19),
+    batch.createdAt === undefined ? "" : sinceText(terminal, batch.createdAt),
     wireBatch(batch).status,
     count(batch.total),
     runsText(batch),
   ]);
-  terminal.out(table([["batch", "created", "", "runs", ""], ...rows]));
+  showTable(terminal, [["batch", "created", "status", "runs", ""], ...rows], { remarks: true });
   return EXIT.done;
 }
 
 export async function status(id: string, flags: JsonFlag): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
   // Awaited here: the context is closed when this function returns.
-  return await show(context, id, flags);
+  return await show(context, await statusOf(context, id), flags);
 }
 
 export async function budget(
@@ -48,20 +50,39 @@ export async function budget(
 ): Promise<ExitCode> {
   await using context = await openCommand({ quiet: flags.json === true });
   const { tokens, usd } = flags;
-  if (tokens !== undefined || usd !== undefined) {
+  const isSet = tokens !== undefined || usd !== undefined;
+  if (isSet) {
     using interrupt = listenForInterrupt();
     const change = { budget: { tokens, usd } };
     let resumed = 0;
     for await (const { error } of context.runs.changeBatch(id, change, interrupt.signal)) {
       if (error === undefined) resumed += 1;
     }
-    if (resumed > 0) context.terminal.err(`${count(resumed)} runs that waited for it go on\n`);
+    if (resumed > 0)
+      context.terminal.err(
+        `${counted(resumed, "run")} that waited for it ${resumed === 1 ? "goes" : "go"} on\n`,
+      );
   }
-  return await show(context, id, flags);
+  const look = statusOf(context, id);
+  const batch = await (isSet ? look.catch(unlessForbidden) : look);
+  return batch === undefined ? told(context, id, { tokens, usd }, flags) : await show(context, batch, flags);
 }
 
-async function show(context: CommandContext, id: string, flags: JsonFlag): Promise<ExitCode> {
-  const batch = await statusOf(context, id);
+/** What was set, where the key may not look at what the batch has now. */
+function told({ terminal }: CommandContext, id: string, { tokens, usd }: Budget, flags: JsonFlag): ExitCode {
+  const set = [
+    ...(tokens === undefined ? [] : [counted(tokens, "token")]),
+    ...(usd === undefined ? [] : [`${usd} USD`]),
+  ];
+  terminal.out(
+    flags.json === true
+      ? `${JSON.stringify({ batch: id, set: { tokens, usd } })}\n`
+      : `${id}: ${set.join(" and ")} at most\n`,
+  );
+  return EXIT.done;
+}
+
+async function show(context: CommandContext, batch: BatchStatus, flags: JsonFlag): Promise<ExitCode> {
   const { terminal } = context;
   if (flags.json === true) {
     terminal.out(`${JSON.stringify(wireBatch(batch))}\n`);

@@ -4,7 +4,8 @@ import { type ApiKeyRecord, type ApiKeyScope, type ApiKeys, openApiKeys } from "
 import { systemIds } from "@baton/worker-app";
 import { type LocalContext, openLocal } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { clean, count, table } from "../terminal.ts";
+import { showTable } from "../fit-table.ts";
+import { clean, counted } from "../terminal.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -59,8 +60,9 @@ export async function list(flags: { readonly json?: boolean }): Promise<ExitCode
     err("no keys: an API on loopback asks for none until one is made (baton keys create NAME)\n");
     return EXIT.done;
   }
-  out(
-    table([
+  showTable(
+    context.terminal,
+    [
       ["id", "name", "scopes", "namespace", "made", "ends", ""],
       ...records.map((record) => [
         record.id,
@@ -71,7 +73,8 @@ export async function list(flags: { readonly json?: boolean }): Promise<ExitCode
         record.expiresAt === undefined ? "-" : endText(record.expiresAt),
         boundsText(record),
       ]),
-    ]),
+    ],
+    { remarks: true, spare: ["made"], cut: "name" },
   );
   return EXIT.done;
 }
@@ -136,9 +139,9 @@ function grantText(record: ApiKeyRecord): string {
 
 function boundsText({ rpm, maxLive, budget = {} }: ApiKeyRecord): string {
   return [
-    rpm === undefined ? "" : `${count(rpm)} requests a minute`,
-    maxLive === undefined ? "" : `${count(maxLive)} live runs`,
-    budget.tokens === undefined ? "" : `${count(budget.tokens)} tokens`,
+    rpm === undefined ? "" : `${counted(rpm, "request")} a minute`,
+    maxLive === undefined ? "" : counted(maxLive, "live run"),
+    budget.tokens === undefined ? "" : counted(budget.tokens, "token"),
     budget.usd === undefined ? "" : `${budget.usd} USD`,
   ]
     .filter((part) => part !== "")

@@ -3,7 +3,8 @@ import { type Headroom, type PoolHold, type PoolView, wireWorker, workerOfWire }
 import type { LiveWorker, PoolSettings } from "@baton/store";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { clean, duration, table } from "../terminal.ts";
+import { showTable } from "../fit-table.ts";
+import { clean, duration } from "../terminal.ts";
 
 export interface ListFlags {
   readonly json?: boolean;
@@ -29,8 +30,9 @@ function listThem(context: CommandContext, pools: readonly PoolView[], flags: Li
     err("no pools yet: a pool comes with its first run\n");
     return EXIT.done;
   }
-  out(
-    table([
+  showTable(
+    context.terminal,
+    [
       ["pool", "backlog", "admission", "oldest", "active", "workers", "places", "per min", "headroom", ""],
       ...rows.map((row) => [
         context.labelOf(row.pool),
@@ -42,9 +44,12 @@ function listThem(context: CommandContext, pools: readonly PoolView[], flags: Li
         String(row.places),
         String(row.ended_last_minute),
         headroomText(row.headroom),
-        [row.held, settingsText(row.settings)].filter((text) => text !== undefined).join("; "),
+        [row.held, failingText(row.failing), settingsText(row.settings)]
+          .filter((text) => text !== undefined)
+          .join("; "),
       ]),
-    ]),
+    ],
+    { remarks: true, spare: ["places", "per min", "headroom", "admission"], cut: "pool" },
   );
   return EXIT.done;
 }
@@ -59,12 +64,17 @@ function rowOf({ pool, oldestWaitMs, endedLastMinute, held, ...view }: PoolView)
     oldest_wait_ms: oldestWaitMs,
     active: view.active,
     workers: view.workers,
+    failing: view.failing,
     places: view.places,
     ended_last_minute: endedLastMinute,
     headroom: view.headroom,
     held: heldText(held),
     settings: view.settings,
   };
+}
+
+function failingText(failing: number): string | undefined {
+  return failing === 0 ? undefined : `Redis refuses the claims of ${failing}: see \`baton doctor\``;
 }
 
 function headroomText({ requests, tokens }: Headroom): string {
@@ -86,8 +96,9 @@ function listAll({ terminal }: CommandContext, workers: readonly LiveWorker[], f
     terminal.err("no live workers: start one with `baton worker`\n");
     return EXIT.done;
   }
-  terminal.out(
-    table([
+  showTable(
+    terminal,
+    [
       ["host", "pid", "version", "active", "places", "serves", "at work"],
       ...sorted.map((worker) => [
         clean(worker.host),
@@ -100,7 +111,8 @@ function listAll({ terminal }: CommandContext, workers: readonly LiveWorker[], f
           .map(([pool, count]) => `${clean(pool)}: ${count}`)
           .join(", "),
       ]),
-    ]),
+    ],
+    { remarks: true, spare: ["version"], cut: "serves" },
   );
   return EXIT.done;
 }
@@ -112,7 +124,9 @@ function heldText(held: PoolHold | undefined): string | undefined {
 }
 
 /** What was set live, for people; undefined when nothing was. */
-export function settingsText(settings: PoolSettings): string | undefined {
+export function settingsText(
+  settings: Readonly<Partial<Record<keyof PoolSettings, number | "none">>>,
+): string | undefined {
   const names = { concurrency: "concurrency", maxActive: "max active", rpm: "rpm", tpm: "tpm" } as const;
   const parts = Object.entries(names).flatMap(([name, word]) => {
     const value = settings[name as keyof typeof names]; // The keys of the literal above.

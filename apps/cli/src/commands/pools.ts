@@ -3,6 +3,7 @@ import { BatonError, type ModelId, matchesModelPattern } from "@baton/core";
 import type { RunService } from "@baton/producer";
 import { openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { unlessForbidden } from "../may-look.ts";
 import { parseModel } from "../typed-ids.ts";
 import { settingsText } from "./pools-list.ts";
 
@@ -25,7 +26,8 @@ export async function set(model: string, { json, ...flags }: SetFlags): Promise<
   const pool = parseModel(model);
   await using context = await openCommand({ quiet: json === true });
   const { runs } = context;
-  if (!(await knownPools(runs)).includes(pool)) context.terminal.err(noteOf(pool));
+  const known = await knownPools(runs).catch(unlessForbidden);
+  if (known?.includes(pool) === false) context.terminal.err(noteOf(pool));
   const numberOf = (flag: number | "none" | undefined) => (flag === "none" ? null : flag);
   await runs.setPool(pool, {
     concurrency: numberOf(flags.concurrency),
@@ -33,7 +35,16 @@ export async function set(model: string, { json, ...flags }: SetFlags): Promise<
     rpm: numberOf(flags.rpm),
     tpm: numberOf(flags.tpm),
   });
-  const { settings } = await runs.pool(pool, { evenUnknown: true });
+  const isActed = Object.values(flags).some((flag) => flag !== undefined);
+  const look = runs.pool(pool, { evenUnknown: true });
+  const view = await (isActed ? look.catch(unlessForbidden) : look);
+  if (view === undefined) {
+    const told = `${pool}  ${settingsText(flags)}`;
+    context.terminal.out(`${json === true ? JSON.stringify({ pool, set: flags }) : told}
+`);
+    return EXIT.done;
+  }
+  const { settings } = view;
   const text = settingsText(settings) ?? "nothing is set: the configuration holds";
   context.terminal.out(json === true ? `${JSON.stringify({ pool, settings })}\n` : `${pool}  ${text}\n`);
   return EXIT.done;
@@ -56,8 +67,12 @@ async function onEach(
   const patterns = models.filter((model) => model.endsWith("*"));
   await using context = await openCommand({ quiet: flags.json === true });
   const { runs } = context;
-  const known = await knownPools(runs);
-  const matching = known.filter((pool) => patterns.some((pattern) => matchesModelPattern(pattern, pool)));
+  // Names need no look: a key that may steer pools and not look at them has done it.
+  const looked = knownPools(runs);
+  const known = await (patterns.length === 0 ? looked.catch(unlessForbidden) : looked);
+  const matching = (known ?? []).filter((pool) =>
+    patterns.some((pattern) => matchesModelPattern(pattern, pool)),
+  );
   if (named.length + matching.length === 0) {
     throw new BatonError(
       "invalid_spec",
@@ -65,7 +80,7 @@ async function onEach(
     );
   }
   for (const pool of new Set<ModelId>([...named, ...matching])) {
-    if (!known.includes(pool)) context.terminal.err(noteOf(pool));
+    if (known?.includes(pool) === false) context.terminal.err(noteOf(pool));
     await (did === "paused" ? runs.pausePool(pool) : runs.resumePool(pool));
     context.terminal.out(flags.json === true ? `${JSON.stringify({ pool, did })}\n` : `${pool} ${did}\n`);
   }

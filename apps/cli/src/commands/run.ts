@@ -5,6 +5,7 @@ import { BatonError, parseRunSpec, type RunId, type RunSpec } from "@baton/core"
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { followRun, sayUnserved } from "../follow-run.ts";
+import { demandLook, unlessForbidden } from "../may-look.ts";
 
 export interface RunFlags {
   readonly model?: readonly string[];
@@ -34,6 +35,7 @@ export async function run(input: string | undefined, flags: RunFlags): Promise<E
     const { demandKnown, demandRunnable } = await import("../local-worker.ts");
     await (flags.detach === true ? demandKnown : demandRunnable)(context, spec);
   }
+  if (flags.detach !== true) await demandLook(context, "with --detach this one submits it and leaves");
   const { runId } = await context.runs.submit(spec, {
     idempotencyKey: flags.idempotencyKey,
     batch: batchOf(flags),
@@ -41,15 +43,22 @@ export async function run(input: string | undefined, flags: RunFlags): Promise<E
     trace: context.environment.variables.TRACEPARENT,
   });
   if (flags.detach === true) {
-    await sayUnserved(context, runId, spec);
-    return detached(context, runId, flags);
+    detached(context, runId, flags);
+    // A key that only submits may not look; then there is no more to say than the run's id.
+    await sayUnserved(context, runId, spec).catch(unlessForbidden);
+    return EXIT.done;
   }
-  return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
+  try {
+    return await followRun(context, runId, spec, { json: flags.json === true, after: "0-0" });
+  } catch (error) {
+    // The run is there, whatever keeps this process from seeing its end: its id must not be lost.
+    context.terminal.err(`The run goes on without you: baton runs watch ${runId}\n`);
+    throw error;
+  }
 }
 
-function detached({ terminal }: CommandContext, runId: RunId, flags: RunFlags): ExitCode {
+function detached({ terminal }: CommandContext, runId: RunId, flags: RunFlags): void {
   terminal.out(flags.json === true ? `${JSON.stringify({ id: runId })}\n` : `${runId}\n`);
-  return EXIT.done;
 }
 
 function batchOf({

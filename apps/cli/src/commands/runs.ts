@@ -10,8 +10,9 @@ import {
 } from "@baton/core";
 import { type CommandContext, openCommand } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { showTable } from "../fit-table.ts";
 import { followRun } from "../follow-run.ts";
-import { clean, duration, shorten, table } from "../terminal.ts";
+import { clean, duration, shorten, sinceText } from "../terminal.ts";
 import { parseRunId } from "../typed-ids.ts";
 
 interface JsonFlag {
@@ -35,15 +36,20 @@ export async function list(
     for (const run of runs) context.terminal.out(`${JSON.stringify(runSchema.parse(run))}\n`);
     return EXIT.done;
   }
-  if (runs.length === 0) context.terminal.err("no runs\n");
+  if (runs.length === 0) {
+    context.terminal.err("no runs\n");
+    return EXIT.done;
+  }
   const rows = runs.map((run) => [
     run.id,
     run.status === "waiting" ? `waiting (${run.reason})` : run.status,
     context.labelOf(run.model),
-    `${run.phases.length} phases, ${run.turns} turns`,
-    new Date(run.createdAt).toISOString().slice(0, 19).replace("T", " "),
+    String(run.phases.length),
+    String(run.turns),
+    sinceText(context.terminal, run.createdAt),
   ]);
-  context.terminal.out(table(rows));
+  const head = ["run", "status", "model", "phases", "turns", "created"];
+  showTable(context.terminal, [head, ...rows], { spare: ["turns", "phases", "created"], cut: "model" });
   return EXIT.done;
 }
 
@@ -64,8 +70,9 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
   if (run.batch !== undefined) out(`batch    ${run.batch} / ${clean(run.customId ?? "")}\n`);
   if (run.forkedFrom !== undefined)
     out(`forked   from ${run.forkedFrom.run}, its first ${run.forkedFrom.items} items\n`);
-  out(
-    table([
+  showTable(
+    context.terminal,
+    [
       ["phase", "model", "status", "attempts", "turns", "tokens in/out", "USD", "time"],
       ...run.phases.map((phase) => [
         clean(phase.name ?? "") || String(phase.seq),
@@ -77,7 +84,8 @@ export async function show(id: string, flags: JsonFlag): Promise<ExitCode> {
         phase.costUsd === null ? "?" : phase.costUsd.toFixed(4),
         phase.startedAt === undefined ? "" : duration((phase.endedAt ?? Date.now()) - phase.startedAt),
       ]),
-    ]),
+    ],
+    { spare: ["attempts", "turns"], cut: "model" },
   );
   for (const item of await context.runs.conversation(runId)) {
     // The number in front is the item's place: where a fork can be made.
