@@ -61,8 +61,9 @@ function wrongRefusal(body: string, type: string): string | undefined {
   return typeof message === "string" && message.length > 5 ? undefined : "it has no message";
 }
 
-/** The code of a refusal; for MCP also the word that its message begins with. */
+/** The code of a refusal; for MCP also the word that its message begins with. What answers a HEAD has no body. */
 export function codeOf(body: string): string {
+  if (body === "") return "(HEAD)";
   const { code, message } = errorIn(body);
   return typeof code === "number"
     ? `rpc ${code} ${/^(\w+): /.exec(String(message))?.[1] ?? ""}`.trim()

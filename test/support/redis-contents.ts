@@ -24,6 +24,9 @@ async function contentOf(redis: Redis, key: string): Promise<readonly string[]> 
       return Object.entries(await redis.hgetall(key)).flat();
     case "stream":
       return (await redis.xrange(key, "-", "+")).flatMap(([id, fields]) => [id, ...fields]);
+    case "none":
+      // It expired meanwhile.
+      return [];
     default:
       throw new Error(`no key is of type ${type}: ${key}`);
   }
