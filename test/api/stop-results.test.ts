@@ -1,4 +1,5 @@
 /** `baton api` is told to stop while somebody waits for the first result of a batch: no line was sent, so there is an answer. */
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { callApi } from "../../apps/api/src/testing/api-rig.ts";
 import { ApiProcess } from "../support/api-process.ts";
@@ -13,9 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
-test.each(["results", "errors"])(
-  "who waits for the first of the %s is told when to come again",
-  async (what) => {
+test.each([
+  { what: "results", waitsMs: 0 },
+  { what: "errors", waitsMs: 0 },
+  // The answer is a stream by then, of which nothing was sent.
+  { what: "results", waitsMs: 1_500 },
+])(
+  "who waits for the first of the $what, for $waitsMs ms, is told when to come again",
+  async ({ what, waitsMs }) => {
     if ((await Promise.race([api.process.ended, undefined])) !== undefined) await api.startAgain();
     // Nobody serves it: there is nothing to tell.
     const line = JSON.stringify({ custom_id: "a", body: { input: "hi", model: "openai/gpt-5.2" } });
@@ -24,11 +30,13 @@ test.each(["results", "errors"])(
     expect(sent.status).toBe(202);
     const waiting = callApi(api.url, "GET", `/v1/batches/b/${what}?order=finished&follow=true`);
     await until(async () => (await requestsOpen()) === 2, { what: "the request, beside the one that asks" });
+    await delay(waitsMs);
     api.process.signal("SIGTERM");
     const { status, headers: told, body } = await waiting;
     expect({ status, code: body.error.code }).toEqual({ status: 503, code: "shutting_down" });
     expect(Number(told.get("retry-after"))).toBeGreaterThan(0);
     await api.process.end();
+    expect(api.process.stderr).not.toContain("already sent");
   },
 );
 

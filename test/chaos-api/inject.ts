@@ -64,6 +64,8 @@ async function strikeApis(planned: PlannedFault, world: World): Promise<void> {
       await Promise.all(world.apis.map((one) => one.start()));
       return;
     case "api_frozen":
+      // One that is to stop within seconds is not held up: it could not be told from one that does not stop.
+      if (api.isStopping) return;
       api.signal("SIGSTOP");
       await rest();
       return api.signal("SIGCONT");

@@ -61,6 +61,7 @@ export class WorkerSlot {
   readonly #options: WorkerSlotOptions;
   #lives = 0;
   #child: ChildProcess | undefined;
+  #isStopping = false;
   #isKept = false;
   #gone: Promise<void> = Promise.resolve();
 
@@ -109,6 +110,7 @@ export class WorkerSlot {
   /** Lets it drain for a moment, then kills it. Whether it ended by itself. */
   async stop(): Promise<boolean> {
     this.#isKept = false;
+    this.#isStopping = true;
     this.signal("SIGCONT");
     this.signal("SIGTERM");
     let inTime = true;
@@ -118,7 +120,12 @@ export class WorkerSlot {
     }, STOP_MS_MAX);
     await this.#gone;
     clearTimeout(late);
+    this.#isStopping = false;
     return inTime;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   #arguments(): readonly string[] {

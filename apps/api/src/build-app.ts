@@ -1,4 +1,5 @@
 /** The HTTP app: its bounds, its errors, its document, its routes; nobody comes in before its doorway is opened. */
+
 import { randomUUID } from "node:crypto";
 import { describeIssues } from "@baton/core";
 import { fastifySwagger } from "@fastify/swagger";
@@ -19,6 +20,7 @@ import { addRequestLog } from "./hardening/request-log.ts";
 import { appOptions } from "./hardening/server-bounds.ts";
 import { refuseUnknownParameters } from "./known-parameters.ts";
 import { meterApi } from "./metrics/api-meters.ts";
+import { answerUnsent } from "./ndjson/answer-unsent.ts";
 import { openApiOptions } from "./openapi/document.ts";
 import { refusePackedBodies } from "./packed-bodies.ts";
 import { poolPath } from "./pool-path.ts";
@@ -74,6 +76,7 @@ export async function buildApp(options: AppOptions): Promise<ApiApp> {
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(ofFastify(error));
     if (problem.isFault) request.log.error({ err: error, url: request.routeOptions.url }, "a request failed");
+    if (reply.sent) return answerUnsent(reply, problem);
     if (problem.retryAfter !== undefined) reply.header("retry-after", String(problem.retryAfter));
     return reply.code(problem.status).send(problem.body);
   });
