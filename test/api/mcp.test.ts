@@ -144,6 +144,8 @@ test("a wait is over when the run waits for a person, and says what that one can
 
 test("a wait tells how far the run is, to those who ask", async () => {
   const { id } = await call("submit_run", { ...task, input: "hold" });
+  // What is told first is the run as it is, and that one is queued until a worker has it.
+  await until(() => held.length === 1, { what: "the call" });
   const told: Progress[] = [];
   const waiting = client.callTool({ name: "wait_run", arguments: { run_id: id } }, undefined, {
     onprogress: (progress) => told.push(progress),
