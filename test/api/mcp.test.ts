@@ -20,22 +20,27 @@ const LONG = "A sentence about nothing. ".repeat(40_000);
 
 let api: ApiRig;
 let client: Client;
-/** Replies that the model holds back until the test lets them go. */
-let held: (() => void)[];
+/** Calls whose replies the model holds back until the test lets them go. */
+let held: number;
+let letGo: () => void;
+let released: Promise<void>;
 
 beforeEach(async () => {
-  held = [];
+  held = 0;
+  ({ promise: released, resolve: letGo } = Promise.withResolvers<void>());
   api = await openApiRig(redis.url, { script: (request) => replyTo(JSON.stringify(request.items)) });
   client = await connect();
 });
 afterEach(async () => {
   await client.close();
-  for (const release of held) release();
   await api[Symbol.asyncDispose]();
 });
 
 async function replyTo(conversation: string): Promise<ScriptedReply> {
-  if (conversation.includes("hold")) await new Promise<void>((resolve) => held.push(resolve));
+  if (conversation.includes("hold")) {
+    held += 1;
+    await released;
+  }
   if (conversation.includes("write much")) return { parts: [text(LONG)] };
   if (conversation.includes("mend")) return { parts: [text("Mended.")] };
   if (conversation.includes("fail")) throw new BatonError("provider_rejected", "the model will not");
@@ -66,6 +71,13 @@ async function refused(name: string, args: Record<string, unknown>): Promise<str
 
 function textOf(content: readonly { readonly type: string; readonly text?: unknown }[]): string {
   return content.map((part) => String(part.text)).join("");
+}
+
+/** A run at work: before a worker has it, it is queued. */
+async function submitHeld(): Promise<string> {
+  const { id } = await call("submit_run", { ...task, input: "hold" });
+  await until(() => held === 1, { what: "the call" });
+  return id;
 }
 
 const NOBODY = "r_0_01J9ZC7Q8H2N3K4M5P6R7S8T9V";
@@ -120,13 +132,12 @@ test("what is wrong with a call is told with what to do, and nothing is submitte
 });
 
 test("a wait is over when its seconds are, and the run goes on", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
-  await until(() => held.length === 1, { what: "the call" });
+  const id = await submitHeld();
   expect(await call("wait_run", { run_id: id, seconds: 0.05 })).toMatchObject({
     status: "running",
     final_output: null,
   });
-  held[0]?.();
+  letGo();
   expect(await call("wait_run", { run_id: id })).toMatchObject({ status: "succeeded" });
 });
 
@@ -143,21 +154,19 @@ test("a wait is over when the run waits for a person, and says what that one can
 });
 
 test("a wait tells how far the run is, to those who ask", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
-  // What is told first is the run as it is, and that one is queued until a worker has it.
-  await until(() => held.length === 1, { what: "the call" });
+  const id = await submitHeld();
   const told: Progress[] = [];
   const waiting = client.callTool({ name: "wait_run", arguments: { run_id: id } }, undefined, {
     onprogress: (progress) => told.push(progress),
   });
   await until(() => messagesOf(told).includes("running at openai/gpt-5.2"), { what: "progress" });
-  held[0]?.();
+  letGo();
   expect((await waiting).structuredContent).toMatchObject({ status: "succeeded" });
   expect(told.map(({ progress }) => progress)).toEqual(told.map((_, place) => place + 1));
 });
 
 test("a wait that the client cancels ends here too", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
+  const id = await submitHeld();
   const waits = watchWaits(api.producer);
   const cancel = new AbortController();
   const waiting = client.callTool({ name: "wait_run", arguments: { run_id: id } }, undefined, {
@@ -171,7 +180,7 @@ test("a wait that the client cancels ends here too", async () => {
 });
 
 test("a cancellation from another session ends nobody's call", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
+  const id = await submitHeld();
   const waits = watchWaits(api.producer);
   const waiting = post("mine", {
     id: 7,
@@ -181,12 +190,12 @@ test("a cancellation from another session ends nobody's call", async () => {
   await until(() => waits.length === 1, { what: "the wait" });
   const cancelled = { method: "notifications/cancelled", params: { requestId: 7 } };
   expect((await post("another", cancelled)).status).toBe(202);
-  held[0]?.();
+  letGo();
   expect(await (await waiting).text()).toContain("Done.");
 });
 
 test("a session that the client ends has no call left", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
+  const id = await submitHeld();
   const waits = watchWaits(api.producer);
   const waiting = post("mine", {
     id: 7,
@@ -201,7 +210,7 @@ test("a session that the client ends has no call left", async () => {
 });
 
 test("a client that goes away leaves no wait behind", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
+  const id = await submitHeld();
   const waits = watchWaits(api.producer);
   const gone = new AbortController();
   const request = { id: 1, method: "tools/call", params: { name: "wait_run", arguments: { run_id: id } } };
@@ -306,8 +315,7 @@ test("a client goes on when the API was started anew", async () => {
 });
 
 test("a wait is answered with the run so far when the API stops", async () => {
-  const { id } = await call("submit_run", { ...task, input: "hold" });
-  await until(() => held.length === 1, { what: "the call" });
+  const id = await submitHeld();
   const waits = watchWaits(api.producer);
   const waiting = call("wait_run", { run_id: id, seconds: 60 });
   await until(() => waits.length === 1, { what: "the wait" });

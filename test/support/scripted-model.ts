@@ -4,6 +4,7 @@
  */
 import {
   type AdapterLookup,
+  abortable,
   type ModelDelta,
   type ModelId,
   type ModelReply,
@@ -38,11 +39,13 @@ export function scriptedModels(script: Script): ScriptedModels {
     async call(request, onDelta, signal): Promise<ModelReply> {
       calls.push({ model, request });
       let shown = "";
-      const reply = await script(request, signal, (delta) => {
-        if (delta.kind === "text") shown += delta.text;
-        onDelta(delta);
-      });
-      signal.throwIfAborted();
+      const scripted = async () =>
+        script(request, signal, (delta) => {
+          if (delta.kind === "text") shown += delta.text;
+          onDelta(delta);
+        });
+      // As over the wire: a reply that the script holds back for ever holds up no worker that stops.
+      const reply = await abortable(scripted(), signal);
       const said = textOf({ parts: [...reply.parts] });
       // A script may show the beginning of its reply itself.
       const left = said.startsWith(shown) ? said.slice(shown.length) : said;

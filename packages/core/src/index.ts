@@ -19,6 +19,7 @@ export * from "./state.ts";
 export * from "./tool-host.ts";
 export * from "./trace-parent.ts";
 export * from "./usage.ts";
+export * from "./waiting.ts";
 export * from "./wire-event.ts";
 export * from "./wire-item.ts";
 export * from "./wire-run.ts";

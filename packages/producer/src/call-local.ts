@@ -2,7 +2,7 @@
  * Calls a tool of this process. What the function does wrong is told to the model as an error result, never
  * thrown; nobody waits for a function longer than the run does.
  */
-import type { FunctionContext, ToolCallPart } from "@baton/core";
+import { abortable, type FunctionContext, type ToolCallPart } from "@baton/core";
 import type { LocalTool } from "./local-tools.ts";
 
 export interface LocalOutcome {
@@ -37,7 +37,10 @@ export async function callLocal(
   };
   const args = call.arguments.value;
   try {
-    const result = await untilAborted(async () => tool.call(args, context), context.signal);
+    context.signal.throwIfAborted();
+    const work = async () => tool.call(args, context);
+    // A function need not listen to the signal.
+    const result = await abortable(work(), context.signal);
     return { call, result, content: cut(textOfResult(result), charsMax), isError: false };
   } catch (thrown) {
     signal.throwIfAborted();
@@ -49,19 +52,6 @@ export async function callLocal(
 
 function failure(call: ToolCallPart, content: string): LocalOutcome {
   return { call, result: content, content, isError: true };
-}
-
-/** What `work` gives, or the signal's reason as soon as it aborts: a function need not listen to it. */
-async function untilAborted<Value>(work: () => Promise<Value>, signal: AbortSignal): Promise<Value> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work(), promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 function textOfResult(result: unknown): string {

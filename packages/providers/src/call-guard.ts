@@ -8,7 +8,7 @@
  * clock that wanted content would end calls that are well, and buy their thinking again. A provider that pings and
  * never answers is ended by the other clock.
  */
-import { BatonError, type Limits, type ModelRequest, splitModelId } from "@baton/core";
+import { BatonError, type Limits, type ModelRequest, splitModelId, TIMER_MS_MAX } from "@baton/core";
 
 export type CallLimits = Pick<Limits, "modelIdleMs" | "modelCallMs">;
 
@@ -20,9 +20,6 @@ export interface CallGuard {
   /** Stops the clocks; the guard's signal is not aborted by it. */
   readonly dispose: () => void;
 }
-
-/** A timer set for longer fires at once. */
-export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export function guardCall(
   { model, timeoutMs = Number.POSITIVE_INFINITY }: Pick<ModelRequest, "model" | "timeoutMs">,

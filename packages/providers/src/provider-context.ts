@@ -1,6 +1,6 @@
 /** What the adapters of one provider share. */
-import type { ModelId } from "@baton/core";
-import { type CallLimits, TIMER_MS_MAX } from "./call-guard.ts";
+import { type ModelId, TIMER_MS_MAX } from "@baton/core";
+import type { CallLimits } from "./call-guard.ts";
 import type { CallContext } from "./failure.ts";
 
 export interface ProviderContext {

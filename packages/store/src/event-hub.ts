@@ -2,9 +2,8 @@
  * One subscribed connection for all watchers of a process. Every write to a run's stream publishes an empty
  * hint on the channel of that stream's name; a hint may be lost, so waiters also look every few seconds.
  */
-import type { RunId, StampedEvent } from "@baton/core";
+import { abortable, type RunId, type StampedEvent } from "@baton/core";
 import { admissionKeys, apiKeysKey, runKeys, type ShardKeys, shardKeys } from "./keys.ts";
-import { orAborted } from "./or-aborted.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { SharedAnswers } from "./shared-answers.ts";
 
@@ -97,7 +96,7 @@ export class EventHub {
     );
     const subscribed = this.#join(names, subscription.wake);
     try {
-      await (signal === undefined ? subscribed : orAborted(subscribed, signal));
+      await (signal === undefined ? subscribed : abortable(subscribed, signal));
     } catch (error) {
       await subscription[Symbol.asyncDispose]();
       throw error;

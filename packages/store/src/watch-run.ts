@@ -3,11 +3,10 @@
  * stream (trimmed, expired, or Redis lost its last writes), the first event is a `snapshot` and watching goes on
  * from there; so it is when the place is lost while watching. It ends when the run is terminal and all was told.
  */
-import { isTerminal, type RunId, type StampedEvent } from "@baton/core";
+import { abortable, isTerminal, type RunId, type StampedEvent } from "@baton/core";
 import type { Codec } from "./codec.ts";
 import type { EventHub, Reading } from "./event-hub.ts";
 import { runKeys } from "./keys.ts";
-import { orAborted } from "./or-aborted.ts";
 import { glanceAt } from "./read-run.ts";
 import type { RedisClient } from "./redis-client.ts";
 import type { SharedAnswers } from "./shared-answers.ts";
@@ -55,8 +54,8 @@ async function* watchOn(
   await using subscription = await hub.subscribe(id, signal);
   // All watchers of a run are woken at once, and most have come equally far: what they ask, they ask together.
   const together = <Answer>(answers: SharedAnswers<Answer>, what: string, ask: () => Promise<Answer>) =>
-    orAborted(answers.get(`${id} ${subscription.mark} ${what}`, ask), signal);
-  let last = (await orAborted(canContinue(source, id, options.after), signal)) ? options.after : undefined;
+    abortable(answers.get(`${id} ${subscription.mark} ${what}`, ask), signal);
+  let last = (await abortable(canContinue(source, id, options.after), signal)) ? options.after : undefined;
   while (!signal.aborted) {
     const from = last;
     const read = from && (await together(hub.readings, from, () => readAfter(source, id, from)));

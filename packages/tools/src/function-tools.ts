@@ -3,14 +3,15 @@
  * throws is told to the model. One that ignores its signal cannot be stopped, only no longer waited for.
  */
 import {
+  abortable,
   BatonError,
   describeIssues,
   type FunctionTool,
+  TIMER_MS_MAX,
   type ToolInvocation,
   type ToolOutcome,
 } from "@baton/core";
 import { z } from "zod";
-import { abortable, TIMER_MS_MAX } from "./abortable.ts";
 import { TOOL_NAME } from "./tool-names.ts";
 import { type ResultBounds, textOutcome } from "./tool-result.ts";
 

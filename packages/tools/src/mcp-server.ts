@@ -8,8 +8,7 @@
  * - A list is asked for again when the server says that it changed, when a new session was opened, and, over
  *   HTTP, when it is old: there a notification can be lost with its stream.
  */
-import { BatonError, type Retry, toBatonError } from "@baton/core";
-import { abortable, TIMER_MS_MAX } from "./abortable.ts";
+import { abortable, BatonError, type Retry, TIMER_MS_MAX, toBatonError } from "@baton/core";
 import type { ToolList } from "./listed-tools.ts";
 import type { CallAnswer, McpSession, SessionCall, SessionOptions } from "./mcp-session.ts";
 import type { ResolvedServer } from "./server-lookup.ts";

@@ -8,11 +8,10 @@
  *   tool's output schema, although the call has run, and forget all schemas but the last page's.
  * - A call's own signal never reaches the SDK, which keeps listening to it after the call is over.
  */
-import { BatonError } from "@baton/core";
+import { abortable, BatonError, TIMER_MS_MAX } from "@baton/core";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import packageJson from "../package.json" with { type: "json" };
-import { abortable, TIMER_MS_MAX } from "./abortable.ts";
 import { CallWatch } from "./call-watch.ts";
 import {
   describeFailure,

@@ -1,7 +1,7 @@
 /** What is under the client of a session: a child process or HTTP, how each tells of its end, and its close. */
+import { abortable } from "@baton/core";
 import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { abortable } from "./abortable.ts";
 import { openChild } from "./child-transport.ts";
 import { openHttpLink } from "./http-link.ts";
 import type { HttpEndpoint, StdioEndpoint } from "./server-lookup.ts";

@@ -3,6 +3,7 @@
  * on it (R5). A call that fails is a value with its retry class; the flow decides what becomes of it.
  */
 import {
+  abortable,
   askPolicy,
   type BatonError,
   type ModelDelta,
@@ -64,19 +65,7 @@ export async function decisionOfTurn(
     metadata: session.spec.metadata ?? {},
   });
   // It is the operator's code: what it is about when the work is aborted is not waited for.
-  return unlessAborted(asking, session.held.signal);
-}
-
-async function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return abortable(asking, session.held.signal);
 }
 
 /** Makes the call when the limits of its account leave room for it. */

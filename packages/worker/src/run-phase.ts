@@ -15,6 +15,7 @@ import {
   NO_USAGE,
   newClaimId,
   type PolicyDecision,
+  TIMER_MS_MAX,
   type ToolCatalogue,
   toBatonError,
 } from "@baton/core";
@@ -38,8 +39,6 @@ export type JobVerdict =
   | { readonly kind: "later"; readonly ms: number };
 
 const AHEAD_MS = 1_000;
-/** Timers take no more. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 const UNFIT_MS = 5_000;
 
 export async function runPhase(entry: QueueEntry, job: HeldJob, deps: WorkerDeps): Promise<JobVerdict> {
