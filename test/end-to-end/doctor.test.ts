@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -59,18 +59,30 @@ test("an unreachable Redis is 3, after everything else was examined", async () =
 });
 
 test("a Redis that accepts and says nothing does not hold the doctor up", async () => {
-  const server = createServer((socket) => void socket.on("error", () => undefined)).listen(0, "127.0.0.1");
+  const { code, check } = await examineBehind((socket) => void socket.on("error", () => undefined));
+  expect(check?.found).toMatch(/no answer within 5 s/);
+  expect(code).toBe(3);
+});
+
+test("a Redis that closes each connection is not said to be away", async () => {
+  const { code, check } = await examineBehind((socket) => socket.destroy());
+  expect(check).toMatchObject({ status: "fail", advice: expect.stringMatching(/rediss:.*protected mode/) });
+  expect(code).toBe(3);
+});
+
+/** What the doctor finds of a Redis that is none. */
+async function examineBehind(onConnection: (socket: Socket) => void) {
+  const server = createServer(onConnection).listen(0, "127.0.0.1");
   await once(server, "listening");
   // A server that listens on TCP has an address of this form.
   const { port } = server.address() as AddressInfo;
   try {
     const { code, of } = await examine({ BATON_REDIS_URL: `redis://127.0.0.1:${port}` });
-    expect(of("redis", "server")).toMatchObject([{ found: expect.stringMatching(/no answer within 5 s/) }]);
-    expect(code).toBe(3);
+    return { code, check: of("redis", "server")[0] };
   } finally {
     server.close();
   }
-});
+}
 
 test("beside `baton up` all is well: its own Redis is found, its worker and its reconciler are named", async () => {
   await using up = await cli.start(["up", "--port", "0", "--json"]);

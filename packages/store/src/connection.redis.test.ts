@@ -106,3 +106,23 @@ test("a server that takes the connection and says nothing is given up on", async
   });
   silent.close();
 }, 15_000);
+
+test.each([
+  ["without a word", undefined],
+  ["with the word of a Redis in protected mode", "-DENIED Redis is running in protected mode\r\n"],
+])("a server that takes the connection and closes it %s is not told as one that is away", async (_, word) => {
+  const closing = createServer((socket) => {
+    socket.on("error", () => undefined);
+    if (word === undefined) socket.destroy();
+    else socket.end(word);
+  });
+  closing.listen(0, "127.0.0.1");
+  await once(closing, "listening");
+  // A server that listens on a port has an address with a port.
+  const { port } = closing.address() as AddressInfo;
+  await expect(openFailFastConnection({ url: `redis://127.0.0.1:${port}` })).rejects.toMatchObject({
+    code: "redis_unreachable",
+    message: expect.stringMatching(/closes each connection: .*rediss:.*protected mode/),
+  });
+  closing.close();
+});

@@ -78,6 +78,10 @@ export async function openFailFastConnection({ url }: Pick<ConnectionOptions, "u
     reason = error;
   };
   const redis = openHasty(parseRedisUrl(url), onError);
+  let wasLetIn = false;
+  redis.once("connect", () => {
+    wasLetIn = true;
+  });
   try {
     await withinAnswerTime(redis.connect());
     // Whoever asks for a password says so at the first command.
@@ -85,7 +89,7 @@ export async function openFailFastConnection({ url }: Pick<ConnectionOptions, "u
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw unreachable(url, reason ?? error);
+    throw unreachable(url, reason ?? error, wasLetIn);
   }
 }
 
@@ -166,12 +170,27 @@ async function withinAnswerTime<Value>(answer: Promise<Value>): Promise<Value> {
   }
 }
 
-function unreachable(url: string, error: unknown): BatonError {
-  const place = describeUrl(url);
+function unreachable(url: string, error: unknown, wasLetIn: boolean): BatonError {
   const said = error instanceof Error ? error.message : String(error);
-  const message = /WRONGPASS|NOAUTH|NOPERM|invalid password|without any password/i.test(said)
-    ? `the Redis at ${place} does not take the user or password that it is given: check those in BATON_REDIS_URL`
-    : `no Redis answers at ${place}: start one, or set BATON_REDIS_URL to where it is`;
+  const message = whyUnreachable(describeUrl(url), said, wasLetIn);
   dropCommand(error);
   return new BatonError("redis_unreachable", message, { cause: error, retry: "backoff" });
+}
+
+function whyUnreachable(place: string, said: string, wasLetIn: boolean): string {
+  if (/WRONGPASS|NOAUTH|NOPERM|invalid password|without any password/i.test(said)) {
+    return `the Redis at ${place} does not take the user or password that it is given: check those in BATON_REDIS_URL`;
+  }
+  const advice = wasLetIn ? adviceOnClosing(said) : undefined;
+  if (advice !== undefined) return `what listens at ${place} closes each connection: ${advice}`;
+  return `no Redis answers at ${place}: start one, or set BATON_REDIS_URL to where it is`;
+}
+
+/**
+ * What to do about a server that takes connections and closes them; undefined when `said` tells something else. A Redis in
+ * protected mode says what it is, and whoever speaks first does not hear it.
+ */
+export function adviceOnClosing(said: string): string | undefined {
+  if (!/closed|ECONNRESET|EPIPE|DENIED/.test(said)) return undefined;
+  return "write rediss:// if it wants TLS; if it is a Redis in protected mode, give it a password, and write that into the URL";
 }

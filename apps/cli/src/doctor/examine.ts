@@ -3,7 +3,14 @@
  * as soon as those before it are told. It changes nothing and starts no Redis; MCP servers are started and ended.
  */
 import { toBatonError } from "@baton/core";
-import { type Cipher, cipherOf, describeUrl, openFailFastConnection, readStoreKeys } from "@baton/store";
+import {
+  adviceOnClosing,
+  type Cipher,
+  cipherOf,
+  describeUrl,
+  openFailFastConnection,
+  readStoreKeys,
+} from "@baton/store";
 import { systemIds, VERSION } from "@baton/worker-app";
 import { attempt, type Check, type Finding, fail, type Group, ok, warn, within } from "./check.ts";
 import { encryptionFinding } from "./encryption-findings.ts";
@@ -141,7 +148,8 @@ function unreachable(where: string, why: string, { kind }: RedisPlace): Finding 
   const found = `${where} cannot be reached: ${why}`;
   const advice =
     kind === "external"
-      ? "start it, or set BATON_REDIS_URL to where it is; unset, `baton up` starts one of its own"
+      ? (adviceOnClosing(why) ??
+        "start it, or set BATON_REDIS_URL to where it is; unset, `baton up` starts one of its own")
       : "stop the `baton up` or the worker that started it, and start it again";
   return fail("server", found, advice);
 }
