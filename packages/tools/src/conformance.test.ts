@@ -36,12 +36,17 @@ async function runSuite(...args: readonly string[]) {
   return { code, output: stdout + stderr };
 }
 
+/** The suite hands its command to a shell, and a folder may have a space in its name. */
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 test.each(Object.entries(IN_SCOPE))(
   "scenario %s passes",
   async (scenario, checksMin) => {
     const folder = await mkdtemp(join(tmpdir(), "baton-conformance-"));
     onTestFinished(() => rm(folder, { recursive: true }));
-    const command = `${process.execPath} ${client}`;
+    const command = `${quoted(process.execPath)} ${quoted(client)}`;
     const options = ["--scenario", scenario, "--timeout", "20000", "--output-dir", folder];
     const { code, output } = await runSuite("client", "--command", command, ...options);
     expect(code, output).toBe(0);
