@@ -2,6 +2,8 @@
 import { Redis } from "ioredis";
 
 const ANSWER_MS_MAX = 3_000;
+/** The last three: of a path that no socket can have, as too long a one, which a folder that was moved has in its record. */
+const NOBODY: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED", "EINVAL", "ENAMETOOLONG", "ENOTDIR"]);
 
 export type ProbeAnswer =
   /** Nobody listens. */
@@ -36,7 +38,7 @@ export async function probe(url: string): Promise<ProbeAnswer> {
     const [info, dir] = await Promise.all([client.info(), client.call("CONFIG", "GET", "dir")]);
     return readAnswer(info, dir);
   } catch (error) {
-    if (failure?.code === "ENOENT" || failure?.code === "ECONNREFUSED") return { kind: "none" };
+    if (NOBODY.has(failure?.code ?? "")) return { kind: "none" };
     return { kind: "silent", why: (failure ?? (error instanceof Error ? error : undefined))?.message ?? "" };
   } finally {
     clearTimeout(late);

@@ -44,7 +44,7 @@ export async function waitUntilReady(
 function notReady(server: AwaitedServer, answer: ProbeAnswer): BatonError {
   const state = {
     none: "does not accept connections",
-    silent: "accepts connections, but does not answer",
+    silent: "takes connections and does not answer",
     loading: "is still loading its data",
     ready: "is not the one that answers on its address",
   }[answer.kind];

@@ -9,6 +9,7 @@ import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { until } from "../../../test/support/until.ts";
 import { type RedisHandle, type StartRedisOptions, startRedis } from "./index.ts";
 import { isAlive, markOf } from "./process-mark.ts";
+import { readRecord } from "./record.ts";
 
 const CHILD = fileURLToPath(new URL("../../../test/support/start-redis-child.ts", import.meta.url));
 
@@ -17,8 +18,11 @@ async function dataFolder(...below: readonly string[]): Promise<string> {
   const folder = await tempFolder();
   const dataDir = join(folder.path, ...below, "data");
   onTestFinished(async () => {
-    const record = await readFile(join(dataDir, "redis", "server.json"), "utf8").catch(() => undefined);
-    if (record !== undefined) sendSignal(JSON.parse(record).server.process.pid, "SIGKILL");
+    const record = await readRecord(join(dataDir, "redis", "server.json"));
+    // A test may have written a record of its own, of a process that is not the server's.
+    if (record?.server.kind === "process" && (await isAlive(record.server.process))) {
+      sendSignal(record.server.process.pid, "SIGKILL");
+    }
     await folder[Symbol.asyncDispose]();
   });
   return dataDir;
@@ -293,10 +297,14 @@ describe("after a crash", () => {
     await (await start(dataDir)).stop();
     const file = join(dataDir, "redis", "server.json");
     const foreign = { pid: process.pid, started: "another" };
-    const url = join(dataDir, "redis", "redis.sock");
+    const record = (url: string) =>
+      JSON.stringify({ v: 1, url, server: { kind: "process", process: foreign }, owner: foreign });
     for (const text of [
       '{"v":1,"ur',
-      JSON.stringify({ v: 1, url, server: { kind: "process", process: foreign }, owner: foreign }),
+      record(join(dataDir, "redis", "redis.sock")),
+      // No socket can be there: the first is too long, and in the second a file stands for a folder.
+      record(join(dataDir, "x".repeat(120), "redis.sock")),
+      record(join(file, "redis.sock")),
     ]) {
       await writeFile(file, text);
       const redis = await start(dataDir);
@@ -326,7 +334,9 @@ describe("when it cannot start", () => {
     try {
       await expect(start(dataDir, { answerWithinMs: 100 })).rejects.toMatchObject({
         code: "redis_unreachable",
-        message: expect.stringContaining(`process ${owner.pid}) runs, but accepts connections`),
+        message: expect.stringContaining(
+          `process ${owner.pid}) runs, but takes connections and does not answer`,
+        ),
       });
     } finally {
       sendSignal(pidOf(owner), "SIGCONT");
