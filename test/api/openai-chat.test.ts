@@ -219,6 +219,19 @@ test("a text that was cut says so", async () => {
   expect(choices[0]).toMatchObject({ finish_reason: "length", message: { content: "Once upon" } });
 });
 
+test("a call that was cut is not told as whole, streamed or not", async () => {
+  const cut = { kind: "invalid" as const, raw: '{"city":"Os' };
+  const parts = [{ type: "tool_call" as const, callId: "call_1", name: "weather", arguments: cut }];
+  script = () => ({ parts, stopReason: "length" });
+  const body = { model: "gpt-5.2", messages: [{ role: "user" as const, content: "?" }], tools: [weather] };
+  const made = { tool_calls: [{ function: { name: "weather", arguments: cut.raw } }] };
+  const { choices } = await client.chat.completions.create(body);
+  expect(choices).toMatchObject([{ finish_reason: "length", message: made }]);
+  const chunks = await Array.fromAsync(await client.chat.completions.create({ ...body, stream: true }));
+  expect(chunks.at(-2)).toMatchObject({ choices: [{ delta: made }] });
+  expect(chunks.at(-1)).toMatchObject({ choices: [{ finish_reason: "length" }] });
+});
+
 test("a model that would not answer is told as a refusal", async () => {
   script = () => ({ parts: [text("I cannot help with that.")], stopReason: "refusal" });
   const completion = await ask();

@@ -20,6 +20,10 @@ const hasResult: (request: Parameters<Script>[0]) => boolean = ({ items }) =>
   items.some(({ role }) => role === "tool");
 const search = { mcp_servers: ["library"] };
 
+const cutCall = {
+  ...{ type: "tool_call" as const, callId: "b", name: "weather" },
+  arguments: { kind: "invalid" as const, raw: '{"city":"Os' },
+};
 const thought = (words: string) => ({ type: "reasoning" as const, text: words });
 
 const kinds: readonly (readonly [string, Script, object])[] = [
@@ -56,6 +60,11 @@ const kinds: readonly (readonly [string, Script, object])[] = [
   ],
   ["a text that was cut", () => ({ parts: [text("Once")], stopReason: "length" }), {}],
   ["nothing that a filter left", () => ({ parts: [], stopReason: "content_filter" }), {}],
+  [
+    "calls of which the last was cut",
+    () => ({ parts: [text("So."), call("weather", { city: "Rome" }, "a"), cutCall], stopReason: "length" }),
+    { tools: [weather] },
+  ],
 ];
 
 test.each(kinds)("%s: live, later and not streamed it is one response", async (_what, script, asked) => {

@@ -1,8 +1,19 @@
 /** What a response keeps to, asked in the less common ways in which OpenAI's client can ask. */
 import { BadRequestError } from "openai";
-import type { ResponseInputItem } from "openai/resources/responses/responses";
+import type {
+  ResponseCreateParamsNonStreaming,
+  ResponseInputItem,
+} from "openai/resources/responses/responses";
 import { expect, test } from "vitest";
-import { callIn, lastRequest, runOf, thrownBy, useResponses, weather } from "../support/responses-rig.ts";
+import {
+  callIn,
+  eventsOf,
+  lastRequest,
+  runOf,
+  thrownBy,
+  useResponses,
+  weather,
+} from "../support/responses-rig.ts";
 import { call, text } from "../support/scripted-model.ts";
 
 const rig = useResponses();
@@ -49,6 +60,40 @@ test("what a response began with is told to whoever looks it up, streams it or c
   expect(await rig.client.responses.stream(next).finalResponse()).toMatchObject(told);
 });
 
+test("metadata are what was given, whatever their names, and not the fields that a run is found by", async () => {
+  rig.script = () => ({ parts: [text("Fine.")] });
+  const first = await rig.client.responses.create({ model: "gpt-5.2", input: "?" });
+  expect(first).not.toHaveProperty("user");
+  const fields = { user: "u-1", safety_identifier: "s-1", previous_response_id: first.id };
+  const requests: readonly Partial<ResponseCreateParamsNonStreaming>[] = [
+    { metadata: { team: "a" }, ...fields },
+    { metadata: { user: "mine", previous_response_id: "x" }, safety_identifier: "s-1" },
+    { metadata: { user: "mine", safety_identifier: "too" }, previous_response_id: first.id },
+  ];
+  for (const asked of requests) {
+    const told = await rig.client.responses.create({ model: "gpt-5.2", input: "?", ...asked });
+    const { metadata, user, safety_identifier, previous_response_id } = told;
+    const given = { user: undefined, safety_identifier: undefined, previous_response_id: null, ...asked };
+    expect({ metadata, user, safety_identifier, previous_response_id }).toEqual(given);
+    expect(await rig.client.responses.retrieve(told.id)).toEqual(told);
+  }
+  const { body } = await rig.api.call("GET", "/v1/runs?metadata.user=u-1");
+  expect(body.data).toHaveLength(1);
+});
+
+test("the time of its completion has only a response that is completed", async () => {
+  const ask = () => rig.client.responses.create({ model: "gpt-5.2", input: "?" });
+  rig.script = () => ({ parts: [text("Once upon")], stopReason: "length" });
+  expect(await ask()).toMatchObject({ status: "incomplete", completed_at: null });
+  rig.script = () => ({ parts: [text("Fine.")] });
+  const { completed_at, created_at } = await ask();
+  expect(completed_at).toBeGreaterThanOrEqual(created_at);
+  const { id } = await rig.client.responses.create({
+    ...{ model: "xai/grok-4", input: "?", background: true },
+  });
+  expect(await rig.client.responses.cancel(id)).toMatchObject({ status: "cancelled", completed_at: null });
+});
+
 test("a refusal and a text that was cut can be gone on from", async () => {
   for (const reply of [
     { parts: [text("I cannot.")], stopReason: "refusal" as const },
@@ -65,6 +110,27 @@ test("a refusal and a text that was cut can be gone on from", async () => {
     const said = lastRequest(rig.api).items.map(({ role }) => role);
     expect(said).toEqual(reply.parts.length === 0 ? ["user", "user"] : ["user", "assistant", "user"]);
   }
+});
+
+test("of calls that were cut the last one may not be whole, and the response is incomplete", async () => {
+  const cut = { kind: "invalid" as const, raw: '{"city":"Os' };
+  const parts = [
+    ...[text("Both."), call("weather", { city: "Rome" }, "a")],
+    { type: "tool_call" as const, callId: "b", name: "weather", arguments: cut },
+  ];
+  rig.script = () => ({ parts, stopReason: "length" });
+  const body = { model: "gpt-5.2", input: "?", tools: [weather] };
+  const told = {
+    ...{ status: "incomplete", incomplete_details: { reason: "max_output_tokens" } },
+    output: [
+      { type: "message", status: "completed" },
+      { type: "function_call", status: "completed", arguments: '{"city":"Rome"}' },
+      { type: "function_call", status: "incomplete", arguments: cut.raw },
+    ],
+  };
+  expect(await rig.client.responses.create(body)).toMatchObject(told);
+  const last = (await eventsOf(rig.client, body)).at(-1);
+  expect(last).toMatchObject({ type: "response.incomplete", response: told });
 });
 
 test("a call that was refused with its reply, and never ran, is not gone on with", async () => {
@@ -167,7 +233,8 @@ test.each([
     "input.1",
     "input.1.content",
   ],
-  [{ tools: [mcp, { ...weather, name: "bad name" }] }, "tools.1", "tools.1.function.name"],
+  [{ tools: [mcp, { ...weather, name: "bad name" }] }, "tools.1.name", "tools.1.name"],
+  [{ text: { format: { type: "json_schema", schema: {} } } }, "text.format.name", "text.format.name"],
   [{ tools: [weather, { type: "mcp" }] }, "tools.1", "server_label"],
   [{ tool_choice: { type: "allowed_tools", mode: "auto", tools: [] } }, "tool_choice", "allowed_tools"],
   [{ tool_choice: { type: "function" } }, "tool_choice", "name"],

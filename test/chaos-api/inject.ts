@@ -21,11 +21,14 @@ export interface World extends Breakable {
 }
 
 export async function inject(planned: PlannedFault, world: World): Promise<void> {
-  const line: FaultLine = { kind: planned.kind, ...(await strike(planned, world)) };
+  const wound = await strike(planned, world);
+  if (wound === undefined) return;
+  const line: FaultLine = { kind: planned.kind, ...wound };
   writeLine(world.folder, "faults", line);
 }
 
-async function strike(planned: PlannedFault, world: World): Promise<Wound> {
+/** Undefined when nothing was hit. */
+async function strike(planned: PlannedFault, world: World): Promise<Wound | undefined> {
   const { kind, slot, durationMs } = planned;
   switch (kind) {
     case "worker_killed":
@@ -36,14 +39,15 @@ async function strike(planned: PlannedFault, world: World): Promise<Wound> {
       return freezeRedis(planned, world);
     default: {
       const at = Date.now();
-      await strikeApis(planned, world);
+      if (!(await strikeApis(planned, world))) return undefined;
       // No run is an API's: what hits one hits no claim and no model call.
       return { at, endedAt: Date.now(), target: targetsOf(planned).join(" "), held: [], slots: [] };
     }
   }
 }
 
-async function strikeApis(planned: PlannedFault, world: World): Promise<void> {
+/** Whether it was done. */
+async function strikeApis(planned: PlannedFault, world: World): Promise<boolean> {
   const { kind, slot, durationMs } = planned;
   const api = world.apis[slot % world.apis.length];
   if (api === undefined) throw new Error(`there is no API ${slot}`);
@@ -53,28 +57,33 @@ async function strikeApis(planned: PlannedFault, world: World): Promise<void> {
     case "api_killed":
       await api.kill();
       await rest();
-      return api.start();
+      await api.start();
+      return true;
     case "api_stopped":
       await stopInOrder(api, world);
       await rest();
-      return api.start();
+      await api.start();
+      return true;
     case "apis_away":
       await Promise.all(world.apis.map((one) => one.kill()));
       await rest();
       await Promise.all(world.apis.map((one) => one.start()));
-      return;
+      return true;
     case "api_frozen":
       // One that is to stop within seconds is not held up: it could not be told from one that does not stop.
-      if (api.isStopping) return;
+      if (api.isStopping || api.pid === undefined) return false;
       api.signal("SIGSTOP");
       await rest();
-      return api.signal("SIGCONT");
+      api.signal("SIGCONT");
+      return true;
     case "api_redis_reset":
     case "api_redis_blackhole":
-      return cutFor(api.proxy, kind === "api_redis_reset" ? "reset" : "blackhole", planned, rest);
+      await cutFor(api.proxy, kind === "api_redis_reset" ? "reset" : "blackhole", planned, rest);
+      return true;
     case "clients_reset":
     case "clients_blackhole":
-      return cutFor(world.clientsWay, kind === "clients_reset" ? "reset" : "blackhole", planned, rest);
+      await cutFor(world.clientsWay, kind === "clients_reset" ? "reset" : "blackhole", planned, rest);
+      return true;
     default:
       throw new Error(`${kind} hits no API`);
   }

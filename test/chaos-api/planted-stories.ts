@@ -14,6 +14,7 @@ export function cleanStories(history: History): ApiStories {
       { mark: first.mark, kind: "chat_stream" },
       { mark: second.mark, kind: "batch", batch: BATCH },
     ],
+    bounds: new Map(),
     answers: [
       {
         ...answerOf(first, "chat_stream"),

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { type FileName, readLines } from "../chaos/files.ts";
 import type { History } from "../chaos/history.ts";
 import { readNotes } from "../chaos/read-history.ts";
-import { batchIdOf, taskOf } from "./plan.ts";
+import { plannedOf, taskOf } from "./plan.ts";
 import {
   type ApiStories,
   answerSchema,
@@ -18,13 +18,10 @@ export function readStories(folder: string, history: History, jobs: number): Api
   const { seed, events } = history;
   const read = <Schema extends z.ZodType>(name: FileName, schema: Schema): readonly z.infer<Schema>[] =>
     readLines(folder, name).map((line) => schema.parse(line));
+  const tasks = Array.from({ length: jobs }, (_, index) => taskOf(seed, index));
   return {
-    planned: Array.from({ length: jobs }, (_, index) => taskOf(seed, index)).flatMap(
-      (task): ApiStories["planned"] =>
-        task.kind === "batch"
-          ? task.lines.map(({ mark }) => ({ mark, kind: task.kind, batch: batchIdOf(task) }))
-          : [{ mark: task.job.mark, kind: task.kind }],
-    ),
+    planned: tasks.flatMap(plannedOf),
+    bounds: new Map(tasks.flatMap(({ job, bound }) => (bound === undefined ? [] : [[job.mark, bound]]))),
     answers: read("answers", answerSchema),
     exchanges: read("exchanges", exchangeSchema),
     watched: read("watched", watchedSchema),

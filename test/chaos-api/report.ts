@@ -49,8 +49,13 @@ export function report(folder: string, jobs: number): Report {
     ),
     ...KINDS.map((kind) => count(`answers: ${kind}`, answers.filter((one) => one.kind === kind).length)),
     count("answers with a text", answers.filter(({ outcome }) => outcome.kind === "text").length),
-    count("requests answered", stories.exchanges.length),
+    count("requests answered", stories.exchanges.filter(({ status }) => status > 0).length),
     count("answered 503", stories.exchanges.filter(({ status }) => status === 503).length),
+    count(
+      "refused by the bound of a key",
+      stories.exchanges.filter(({ key, status }) => key !== undefined && (status === 402 || status === 429))
+        .length,
+    ),
     count("asked more than once", answers.filter(({ asks }) => asks > 1).length),
     count(
       "connections of watchers",

@@ -7,10 +7,11 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isTerminal, randomPool } from "@baton/core";
-import { type ConnectedStore, connectStore, openApiKeys } from "@baton/store";
+import { type ApiKeys, type ConnectedStore, connectStore, openApiKeys } from "@baton/store";
 import { collectRuns, collectTexts } from "../chaos/collect.ts";
 import { readLines, writeLine } from "../chaos/files.ts";
 import { Observer } from "../chaos/observer.ts";
+import { breakAndHeal } from "../chaos/planned-faults.ts";
 import { prepare, secretsOf } from "../chaos/prepare.ts";
 import { RedisProcess } from "../chaos/redis-process.ts";
 import { TcpProxy } from "../chaos/tcp-proxy.ts";
@@ -19,6 +20,7 @@ import { openFrontDoor } from "../support/front-door.ts";
 import { type ScriptProcess, startScript } from "../support/processes.ts";
 import { writeIdle } from "./idle.ts";
 import { inject, type World } from "./inject.ts";
+import { type Task, taskOf } from "./plan.ts";
 import { APIS, scheduleOf, WORKERS } from "./schedule.ts";
 
 export interface ChaosApiOptions {
@@ -35,7 +37,6 @@ const CONCURRENCY = 15;
 /** Long answers are cut in the middle; accounts that are slowed down for a minute are no matter of the API. */
 const PROVIDER_ARGS = ["--essay", "1200", "--no-rates"];
 const SETTLE_MS_MAX = 90_000;
-const PROGRESS_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 250;
 const READY_MS_MAX = 60_000;
 const STORE_CLOSE_MS_MAX = 2_000;
@@ -43,6 +44,8 @@ const STORE_CLOSE_MS_MAX = 2_000;
 interface Rig extends World {
   readonly store: ConnectedStore;
   readonly key: string;
+  /** By the marks of the tasks that have one of their own. */
+  readonly boundedKeys: ReadonlyMap<string, string>;
   readonly apiUrls: readonly string[];
   readonly secrets: readonly string[];
 }
@@ -58,7 +61,14 @@ export async function runChaosApi(options: ChaosApiOptions, signal: AbortSignal)
   observer.start();
   const clients = ends.use(await startClients(options, rig));
   const startedAt = Date.now();
-  await breakAndHeal(options, rig, clients);
+  await breakAndHeal({
+    ...options,
+    faults: scheduleOf(options),
+    signal,
+    strike: (planned) => inject(planned, rig),
+    settle: () => settle(rig, clients),
+    progress: () => progressOf(folder, rig),
+  });
   await clients[Symbol.asyncDispose]();
   await idle("end");
   await observer.stop();
@@ -70,7 +80,7 @@ export async function runChaosApi(options: ChaosApiOptions, signal: AbortSignal)
 }
 
 async function openRig(
-  { seed, folder }: ChaosApiOptions,
+  { seed, folder, jobs }: ChaosApiOptions,
   ends: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Rig> {
@@ -80,10 +90,12 @@ async function openRig(
   ends.defer(() => Promise.race([store[Symbol.asyncDispose](), delay(STORE_CLOSE_MS_MAX)]));
   const ids = { now: () => Date.now(), random: randomPool(randomBytes) };
   // Made before an API starts, so that it asks for keys from the first request on.
-  const { text: key } = await openApiKeys(store.connection, ids).create({
-    name: "chaos",
-    scopes: ["read", "submit", "operate"],
-  });
+  const apiKeys = openApiKeys(store.connection, ids);
+  const { text: key } = await apiKeys.create({ name: "chaos", scopes: ["read", "submit", "operate"] });
+  const boundedKeys = await makeBoundedKeys(
+    apiKeys,
+    Array.from({ length: jobs }, (_, index) => taskOf(seed, index)),
+  );
   const secrets = secretsOf(seed);
   const env = await prepare(folder, secrets, ends, PROVIDER_ARGS);
   const onNote = (note: string): void => writeLine(folder, "notes", { at: Date.now(), note });
@@ -118,16 +130,34 @@ async function openRig(
   ends.defer(() => clientsWay.close());
   await Promise.all([...workers, ...apis].map((slot) => slot.start()));
   return {
-    ...{ seed, folder, redis, workers, apis, clientsWay, signal, store, key, apiUrls },
+    ...{ seed, folder, redis, workers, apis, clientsWay, signal, store, key, boundedKeys, apiUrls },
     client: store.connection,
     observer: new Observer(store.connection, folder, () => undefined),
-    secrets: [...Object.values(secrets), key],
+    secrets: [...Object.values(secrets), key, ...boundedKeys.values()],
   };
+}
+
+async function makeBoundedKeys(
+  apiKeys: ApiKeys,
+  tasks: readonly Task[],
+): Promise<ReadonlyMap<string, string>> {
+  const keys = new Map<string, string>();
+  for (const { job, bound } of tasks) {
+    if (bound === undefined) continue;
+    const { text } = await apiKeys.create({
+      ...{ name: job.mark, scopes: ["read", "submit"] },
+      ...(bound.kind === "rpm" ? { rpm: bound.perMinute } : {}),
+      ...(bound.kind === "max_live" ? { maxLive: bound.runs } : {}),
+      ...(bound.kind === "budget" ? { budget: { tokens: bound.tokens } } : {}),
+    });
+    keys.set(job.mark, text);
+  }
+  return keys;
 }
 
 async function startClients(
   { seed, folder, jobs, durationMs }: ChaosApiOptions,
-  { clientsWay, key }: Rig,
+  { clientsWay, key, boundedKeys }: Rig,
 ): Promise<ScriptProcess> {
   const args = {
     url: `http://127.0.0.1:${clientsWay.port}`,
@@ -138,47 +168,18 @@ async function startClients(
   };
   const clients = await startScript(join(import.meta.dirname, "client-process.ts"), {
     args: Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]),
-    env: { BATON_API_KEY: key },
+    env: {
+      BATON_API_KEY: key,
+      CHAOS_BOUNDED_KEYS: JSON.stringify(Object.fromEntries(boundedKeys)),
+    },
   });
   await clients.line(/^ready$/, READY_MS_MAX);
   return clients;
 }
 
-async function breakAndHeal(options: ChaosApiOptions, rig: Rig, clients: ScriptProcess): Promise<void> {
-  const { durationMs, onProgress, folder } = options;
-  const { signal, observer } = rig;
-  const startedAt = Date.now();
-  const faults = scheduleOf(options);
-  const open = new Set<Promise<void>>();
-  let struck = 0;
-  const tell = (): void => {
-    const ended = [...observer.runs.values()].filter(({ status }) => isTerminal(status)).length;
-    const runs = `${ended} of ${observer.runs.size} runs are over`;
-    onProgress(
-      `${struck} of ${faults.length} faults, ${runs}, ${readLines(folder, "answers").length} answers`,
-    );
-  };
-  const timer = setInterval(tell, PROGRESS_EVERY_MS);
-  try {
-    for (const planned of faults) {
-      await delay(Math.max(0, startedAt + planned.atMs - Date.now()), undefined, { signal });
-      struck += 1;
-      const done = inject(planned, rig)
-        .catch((error: unknown) => {
-          const note = `${planned.kind} could not be done: ${String(error)}`;
-          writeLine(folder, "notes", { at: Date.now(), note });
-        })
-        .finally(() => open.delete(done));
-      open.add(done);
-    }
-    await delay(Math.max(0, startedAt + durationMs - Date.now()), undefined, { signal });
-    await Promise.all(open);
-    await settle(rig, clients);
-    tell();
-  } finally {
-    clearInterval(timer);
-    if (!signal.aborted) await Promise.all(open);
-  }
+function progressOf(folder: string, { observer }: Rig): string {
+  const ended = [...observer.runs.values()].filter(({ status }) => isTerminal(status)).length;
+  return `${ended} of ${observer.runs.size} runs are over, ${readLines(folder, "answers").length} answers`;
 }
 
 /** Until the clients are done and every run is terminal, or the time for that is over: what is not by then is judged. */

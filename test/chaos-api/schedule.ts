@@ -4,6 +4,7 @@
  * S1. What is hit (an API, the clients' way, a worker, Redis) has one fault at a time; different ones may overlap.
  * S2. What is planned is over by the end of the time.
  */
+import type { Planned } from "../chaos/planned-faults.ts";
 import { fractionOf, numberOf, shuffled } from "../chaos/random.ts";
 
 export const FAULT_KINDS = [
@@ -21,15 +22,8 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-export interface PlannedFault {
-  /** Milliseconds after the start. */
-  readonly atMs: number;
-  readonly kind: FaultKind;
-  /** Of the API or worker that is hit; any number for others. */
-  readonly slot: number;
-  /** How long it lasts, in milliseconds; of a killed process, until there is a new one. */
-  readonly durationMs: number;
-}
+/** The slot is that of an API or of a worker. */
+export type PlannedFault = Planned<FaultKind>;
 
 export interface ScheduleOptions {
   readonly seed: number;

@@ -18,6 +18,12 @@ export const KINDS = [
   "runner_stream",
   "batch",
   "mcp",
+  "chat_tools",
+  "responses_tools",
+  "responses_chain",
+  "rated",
+  "crowded",
+  "budgeted",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -30,7 +36,14 @@ const outcomeSchema = z.discriminatedUnion("kind", [
     /** What came piece by piece, without what was withdrawn; absent: it came as a whole. */
     streamed: z.string().optional(),
   }),
-  /** The run ended without an answer. */
+  /** It ended with calls of the caller's own functions. */
+  z.object({
+    kind: z.literal("calls"),
+    text: z.string(),
+    streamed: z.string().optional(),
+    calls: z.array(z.object({ id: z.string(), name: z.string(), arguments: z.string() })),
+  }),
+  /** The run ended without an answer; or the request was refused, and there is no run. */
   z.object({ kind: z.literal("refused"), code: z.string() }),
   /** The client lost its patience, or met what no client can do anything about. */
   z.object({ kind: z.literal("gave_up"), why: z.string() }),
@@ -54,7 +67,7 @@ export const answerSchema = z.object({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
-/** One HTTP answer, whoever asked. */
+/** One HTTP answer, whoever asked; of a bounded key also a request that was not answered, with the status 0. */
 export const exchangeSchema = z.object({
   at,
   ms: z.number(),
@@ -65,6 +78,8 @@ export const exchangeSchema = z.object({
   code: z.string().optional(),
   retryAfter: z.string().optional(),
   shouldRetry: z.string().optional(),
+  /** The task whose bounded key was shown. */
+  key: z.string().optional(),
 });
 export type Exchange = z.infer<typeof exchangeSchema>;
 
@@ -116,9 +131,27 @@ export const idleSchema = z.object({
 });
 export type Idle = z.infer<typeof idleSchema>;
 
+/** What a key is bound to: one of them. Each such key is a task's own, with a namespace of its own. */
+export type Bound =
+  | { readonly kind: "rpm"; readonly perMinute: number }
+  | { readonly kind: "max_live"; readonly runs: number }
+  | { readonly kind: "budget"; readonly tokens: number };
+
+export interface Planned {
+  readonly mark: string;
+  readonly kind: Kind;
+  readonly batch?: string;
+  /** The mark of the job whose answer it goes on from; there is nothing to do when that one has none. */
+  readonly after?: string;
+  /** The task whose bounded key it is asked for with. */
+  readonly key?: string;
+}
+
 export interface ApiStories {
-  /** Of all jobs that were to be done, those of batches by line. */
-  readonly planned: readonly { readonly mark: string; readonly kind: Kind; readonly batch?: string }[];
+  /** Of all jobs that were to be done, those of batches by line, those of conversations by link. */
+  readonly planned: readonly Planned[];
+  /** By the mark of their task. */
+  readonly bounds: ReadonlyMap<string, Bound>;
   readonly answers: readonly Answer[];
   readonly exchanges: readonly Exchange[];
   readonly watched: readonly Watched[];

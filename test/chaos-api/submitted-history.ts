@@ -2,10 +2,11 @@
  * The history of the runs that were submitted, as the checks of test/chaos read it: they know of no forks, and take the
  * moment at which a client was told of its run for that at which the run began.
  */
-import type { EndedRun, History } from "../chaos/history.ts";
+import type { History } from "../chaos/history.ts";
+import { isFork } from "./due.ts";
 
 export function submittedHistory(history: History): History {
-  const forks = history.runs.filter(isFork);
+  const forks = history.runs.filter((one) => isFork(one, history.runs));
   // A fork is made when the run that it is of has ended: what was bought for their mark later was bought for the fork.
   const forkedAt = new Map(forks.map(({ mark, run }) => [mark, run.createdAt]));
   const isBefore = ({ mark, at }: { readonly mark: string; readonly at: number }): boolean =>
@@ -14,7 +15,7 @@ export function submittedHistory(history: History): History {
   const createdAt = new Map(history.runs.map(({ run }): [string, number] => [run.id, run.createdAt]));
   return {
     ...history,
-    runs: history.runs.filter((one) => !isFork(one)),
+    runs: history.runs.filter((one) => !isFork(one, history.runs)),
     purchases: history.purchases.filter(isBefore),
     toolRuns: history.toolRuns.filter(isBefore),
     samples: history.samples.filter(({ runId }) => !ids.has(runId)),
@@ -24,8 +25,4 @@ export function submittedHistory(history: History): History {
       one.runId === undefined ? one : { ...one, at: Math.min(one.at, createdAt.get(one.runId) ?? one.at) },
     ),
   };
-}
-
-function isFork({ run }: EndedRun): boolean {
-  return run.forkedFrom !== undefined;
 }

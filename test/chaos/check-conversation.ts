@@ -5,7 +5,15 @@
  */
 import { type Item, textOf } from "@baton/core";
 import { renderingFaults } from "./check-rendering.ts";
-import { breach, isReply, isRetry, type RunStory } from "./check-story.ts";
+import {
+  breach,
+  callsLeftToCaller,
+  isReply,
+  isRetry,
+  ownItems,
+  phaseAt,
+  type RunStory,
+} from "./check-story.ts";
 import type { Violation } from "./history.ts";
 
 export function checkConversation(story: RunStory): readonly Violation[] {
@@ -19,7 +27,8 @@ export function checkConversation(story: RunStory): readonly Violation[] {
 }
 
 /** Calls and their results, each item in turn. */
-function callFaults({ items, run }: RunStory): readonly string[] {
+function callFaults(story: RunStory): readonly string[] {
+  const { items, run } = story;
   const found: string[] = [];
   let open = new Set<string>();
   const demandClosed = (place: number, what: string): void => {
@@ -40,6 +49,7 @@ function callFaults({ items, run }: RunStory): readonly string[] {
       }
     }
   }
+  for (const callId of callsLeftToCaller(story)) open.delete(callId);
   if (run.status === "succeeded") demandClosed(items.length, "the end");
   return found;
 }
@@ -56,27 +66,29 @@ function isAnsweredPastRetry(items: readonly Item[], place: number, callId: stri
   return calls && !answered && since.some(isRetry);
 }
 
-function phaseFaults({ items, run }: RunStory): readonly string[] {
+function phaseFaults(story: RunStory): readonly string[] {
   const found: string[] = [];
   let phase = 0;
-  for (const [place, item] of items.entries()) {
+  for (const item of ownItems(story)) {
+    const { seq: place } = item;
     if (item.phase < phase)
       found.push(`item ${place} is of phase ${item.phase}, behind one of phase ${phase}`);
     phase = Math.max(phase, item.phase);
-    const model = run.phases[item.phase]?.model;
+    const model = phaseAt(story, item.phase)?.model;
     if (isReply(item) && item.origin?.model !== model) {
       found.push(`the reply at ${place} is by ${item.origin?.model}, phase ${item.phase} is ${model}'s`);
     }
     const out = item.parts.find((part) => part.type === "handoff");
-    if (out !== undefined && out.to !== run.phases[item.phase + 1]?.model) {
+    if (out !== undefined && out.to !== phaseAt(story, item.phase + 1)?.model) {
       found.push(`the handoff at ${place} is to ${out.to}, and another model went on`);
     }
   }
   return found;
 }
 
-function endFaults({ items, run }: RunStory): readonly string[] {
-  if (run.status !== "succeeded") return [];
+function endFaults(story: RunStory): readonly string[] {
+  const { items, run } = story;
+  if (run.status !== "succeeded" || callsLeftToCaller(story).size > 0) return [];
   const last = items.findLast((item) => item.role !== "control");
   const isEnd =
     last !== undefined &&

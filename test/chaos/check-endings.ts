@@ -5,7 +5,7 @@
  */
 import { isTerminal } from "@baton/core";
 import { digestOf } from "./check-digest.ts";
-import { breach, isRetry, type LossWindow, type RunStory, type Story } from "./check-story.ts";
+import { breach, isRetry, type LossWindow, ownItems, type RunStory, type Story } from "./check-story.ts";
 import type { History, Violation } from "./history.ts";
 
 export function checkEndings(story: RunStory, { history, losses }: Story): readonly Violation[] {
@@ -19,7 +19,7 @@ export function checkEndings(story: RunStory, { history, losses }: Story): reado
 
 /** Behind an end there is nothing, or the move back to the queue with its record in the log. */
 function checkAfterEnd(story: RunStory, losses: readonly LossWindow[]): readonly Violation[] {
-  const { run, items, events } = story;
+  const { run, events } = story;
   const found: Violation[] = [];
   let retries = 0;
   for (const [place, { at, event }] of events.entries()) {
@@ -30,7 +30,7 @@ function checkAfterEnd(story: RunStory, losses: readonly LossWindow[]): readonly
     if (event.type === "status" && event.status === "queued") retries += 1;
     else found.push(breach("R6", story, `a ${event.type} was written after it was ${before.status}`));
   }
-  const records = items.filter(isRetry).length;
+  const records = ownItems(story).filter(isRetry).length;
   if (retries > records) {
     found.push(breach("R6", story, `it went on ${retries} times after its end, ${records} are recorded`));
   }
@@ -83,7 +83,7 @@ function checkTwice(story: RunStory): readonly Violation[] {
 function checkAsked(story: RunStory, { acts }: History): readonly Violation[] {
   if (acts === undefined) return [];
   const asked = (did: string) => story.acts.filter((act) => act.did === did).length;
-  const records = story.items.filter(isRetry).length;
+  const records = ownItems(story).filter(isRetry).length;
   const cancels = story.events.filter(
     ({ event }) => event.type === "status" && event.status === "cancelled",
   ).length;

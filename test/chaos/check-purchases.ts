@@ -82,7 +82,8 @@ interface Places {
   readonly next: number;
 }
 
-function placesOf({ items, events, samples }: RunStory): Places {
+/** Replies of its own: those of a conversation that it went on from were bought for that one. */
+function placesOf({ run, items, events, samples }: RunStory): Places {
   const toldAt = new Map<number, number>();
   for (const { at, event } of events) if (event.type === "turn") toldAt.set(event.item, at);
   const places: Place[] = [];
@@ -90,7 +91,7 @@ function placesOf({ items, events, samples }: RunStory): Places {
   for (const [seq, item] of items.entries()) {
     // Nothing from before it is shown to the next model.
     if (item.parts.some((part) => part.type === "handoff" && part.context === "brief")) before = 0;
-    if (!isReply(item) || !speaks(item)) continue;
+    if (seq < (run.forkedFrom?.items ?? 0) || !isReply(item) || !speaks(item)) continue;
     const sampledAt = samples.find(({ digests }) => digests.length > seq)?.at ?? Number.POSITIVE_INFINITY;
     places.push({
       item,
@@ -124,9 +125,7 @@ function isSold({ soldAt, fault, invalid }: Purchase): boolean {
 function checkSold(story: RunStory): readonly Violation[] {
   const found: Violation[] = [];
   const seen = new Map<string, Item>();
-  const copied = story.run.forkedFrom?.items ?? 0;
   for (const { item, text } of placesOf(story).places) {
-    if (item.seq < copied) continue;
     const bought = story.purchases.find(({ nonce }) => holds(text, nonce));
     if (bought === undefined || !isSold(bought)) {
       const why = bought === undefined ? "nobody sold" : "was not sold whole";

@@ -9,9 +9,10 @@ import { renderRequest as renderResponses } from "../../packages/providers/src/o
 import { anthropicViolations } from "../../packages/providers/src/test-support/anthropic-rules.ts";
 import { chatViolations } from "../../packages/providers/src/test-support/chat-rules.ts";
 import { responsesViolations } from "../../packages/providers/src/test-support/responses-rules.ts";
-import { isReply, type RunStory } from "./check-story.ts";
+import { callsLeftToCaller, isReply, type RunStory } from "./check-story.ts";
 
-export function renderingFaults({ items, spec }: RunStory): readonly string[] {
+export function renderingFaults(story: RunStory): readonly string[] {
+  const { items, spec } = story;
   const tools = toolsOf(items);
   const faultsOf = (
     before: readonly Item[],
@@ -31,7 +32,8 @@ export function renderingFaults({ items, spec }: RunStory): readonly string[] {
     isReply(item) && item.origin !== undefined ? faultsOf(items.slice(0, place), item.origin, place) : [],
   );
   const last = items.findLast(isReply);
-  if (last?.origin === undefined || found.length > 0) return found;
+  // Nobody goes on past calls without their results: what comes of those is another run, which has its own log.
+  if (last?.origin === undefined || found.length > 0 || callsLeftToCaller(story).size > 0) return found;
   const more: Item = {
     ...last,
     seq: items.length,

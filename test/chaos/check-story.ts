@@ -2,7 +2,7 @@
  * The history of each run put together, as the checks read it: its events and samples in order, without what Redis
  * lost. A loss of writes begins a new history: what was seen of the lost end is forgiven, and nothing else.
  */
-import { type Item, type Run, type RunEvent, type RunSpec, runEventSchema } from "@baton/core";
+import { type Item, type Phase, type Run, type RunEvent, type RunSpec, runEventSchema } from "@baton/core";
 import { digestOf } from "./check-digest.ts";
 import type { Act, Fault, History, LogSample, Purchase, Submission, ToolRun, Violation } from "./history.ts";
 
@@ -121,6 +121,29 @@ export function breach(
 /** A reply of a model, without an assistant's messages that were submitted. */
 export function isReply(item: Item): boolean {
   return item.role === "assistant" && item.origin !== undefined;
+}
+
+/** Without those of the conversation that it went on from, which another run wrote. */
+export function ownItems({ run, items }: Pick<RunStory, "run" | "items">): readonly Item[] {
+  return items.slice(run.forkedFrom?.items ?? 0);
+}
+
+/** A run that went on from another's conversation counts on from that one's phases. */
+export function firstPhaseOf({ run, items }: Pick<RunStory, "run" | "items">): number {
+  return items[(run.forkedFrom?.items ?? 0) - 1]?.phase ?? 0;
+}
+
+export function phaseAt(story: Pick<RunStory, "run" | "items">, seq: number): Phase | undefined {
+  return story.run.phases[seq - firstPhaseOf(story)];
+}
+
+/** Calls of the caller's own functions with which the run ended, by their ids: whoever goes on from it brings their results. */
+export function callsLeftToCaller({ spec, items }: Pick<RunStory, "spec" | "items">): ReadonlySet<string> {
+  const own = (spec.tools ?? []).flatMap((tool) => (typeof tool === "string" ? [] : [tool.function.name]));
+  const calls = spec.client_tools === "end" ? (items.findLast(isReply)?.parts ?? []) : [];
+  return new Set(
+    calls.flatMap((part) => (part.type === "tool_call" && own.includes(part.name) ? [part.callId] : [])),
+  );
 }
 
 export function isRetry(item: Item): boolean {

@@ -3,7 +3,7 @@
  * many, as a counter that moved twice, or as two moves of a run that made the same epoch.
  */
 import type { Item } from "@baton/core";
-import { breach, isReply, isRetry, type RunStory } from "./check-story.ts";
+import { breach, firstPhaseOf, isReply, isRetry, ownItems, phaseAt, type RunStory } from "./check-story.ts";
 import type { Violation } from "./history.ts";
 
 export function checkTickets(story: RunStory): readonly Violation[] {
@@ -33,7 +33,8 @@ function checkMoves(story: RunStory): readonly Violation[] {
 }
 
 function checkPhases(story: RunStory): readonly Violation[] {
-  const { run, items } = story;
+  const { run } = story;
+  const items = ownItems(story);
   const found: Violation[] = [];
   const out = items.filter((item) => item.parts.some((part) => part.type === "handoff"));
   if (out.length !== run.handoffs) {
@@ -44,7 +45,8 @@ function checkPhases(story: RunStory): readonly Violation[] {
       found.push(breach("R7", story, `the log has ${same.length} handoffs of phase ${phase}`));
   }
   const places = run.phases.map((phase) => phase.seq);
-  if (places.some((seq, place) => seq !== place)) {
+  const first = firstPhaseOf(story);
+  if (places.some((seq, place) => seq !== first + place)) {
     found.push(breach("R7", story, `its phases are ${places.join(", ")}`));
   }
   const expected = run.handoffs + 1 + items.filter((item) => opensPhase(item, story)).length;
@@ -55,15 +57,15 @@ function checkPhases(story: RunStory): readonly Violation[] {
 }
 
 /** A retry with another model leaves the phase that failed behind. */
-function opensPhase(item: Item, { run }: RunStory): boolean {
+function opensPhase(item: Item, story: RunStory): boolean {
   if (!isRetry(item)) return false;
   const model = item.parts.flatMap((part) => (part.type === "record" ? [part.detail.model] : []))[0];
-  return model !== undefined && model !== run.phases[item.phase]?.model;
+  return model !== undefined && model !== phaseAt(story, item.phase)?.model;
 }
 
 function checkCounters(story: RunStory): readonly Violation[] {
-  const { run, items } = story;
-  const replies = items.filter(isReply).length;
+  const { run } = story;
+  const replies = ownItems(story).filter(isReply).length;
   const turns = run.phases.reduce((sum, phase) => sum + phase.turns, 0);
   if (run.turns === replies && turns === replies) return [];
   return [

@@ -8,6 +8,8 @@ import { fractionOf, numberOf, pickOf, shuffled } from "./random.ts";
 export const SERVER = "chaos";
 export const TOOLS = ["lookup", "record", "store"] as const;
 export type ToolName = (typeof TOOLS)[number];
+/** A function of the caller's own. */
+export const CALLER_TOOL = "ask_caller";
 
 const OPENAI = ["openai/gpt-5.2", "openai/gpt-5-mini"] as const;
 const ANTHROPIC = ["anthropic/claude-opus-4-5", "anthropic/claude-haiku-4-5"] as const;
@@ -44,9 +46,20 @@ export interface Job {
 }
 
 const MARK = /\bchaos-(\d+)-(\d{5})\b/;
+const EACH_MARK = new RegExp(MARK, "g");
 
 export function markIn(text: string): string | undefined {
   return MARK.exec(text)?.[0];
+}
+
+/** In the order in which they first stand there. A conversation that goes on from another's has that one's, too: its own is last. */
+export function marksIn(text: string): readonly string[] {
+  return [...new Set([...text.matchAll(EACH_MARK)].map(([mark]) => mark))];
+}
+
+/** How many requests that bring `CALLER_TOOL` end with calls of it, before there is an answer: of the conversation that begins with `mark`. */
+export function callerAsksOf(mark: string): number {
+  return numberOf(1, 2, mark, "asks");
 }
 
 export function jobOfMark(mark: string): Job {

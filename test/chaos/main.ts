@@ -5,11 +5,11 @@
  * (default: when there are two minutes for it); `--judge FOLDER` judges a kept folder again and runs nothing.
  * It ends with the line `N passed, N failed`, one for each invariant, and with 1 when one is broken.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { checkHistory, measure } from "./checker.ts";
+import { positiveOf, runInFolder } from "./command.ts";
 import { readHistory, readNotes } from "./read-history.ts";
 import { judgementOf, rowsOf, tableOf, tallyOf } from "./report.ts";
 import { runChaos } from "./run-chaos.ts";
@@ -30,39 +30,26 @@ const { values } = parseArgs({
 const TRUNCATES_FROM_MINUTES = 2;
 
 if (values.judge === undefined) {
-  const folder = openFolder(values.keep);
-  try {
-    await run(folder);
+  await runInFolder({ keep: values.keep, prefix: "baton-chaos-" }, async (folder, signal) => {
+    await run(folder, signal);
     judge(folder);
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-    process.exitCode = 1;
-  }
-  if (values.keep === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  else process.stderr.write(`kept in ${folder}\n`);
-  // What was broken and not healed when the run was aborted must not keep it alive.
-  process.exit();
+  });
 } else {
   judge(resolve(values.judge));
 }
 
-async function run(folder: string): Promise<void> {
-  const [runs, seed, minutes] = [numberOf("runs"), numberOf("seed"), numberOf("minutes")];
-  const interrupt = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    // Also the second time: what was started is being ended.
-    process.on(name, () => interrupt.abort(new Error(`ended by ${name}`)));
-  }
+async function run(folder: string, signal: AbortSignal): Promise<void> {
+  const minutes = positiveOf("minutes", values.minutes);
   await runChaos(
     {
-      runs,
-      seed,
+      runs: positiveOf("runs", values.runs),
+      seed: positiveOf("seed", values.seed),
       durationMs: minutes * 60_000,
       truncates: values.truncate ?? minutes >= TRUNCATES_FROM_MINUTES,
       folder,
       onProgress: (line) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${line}` : `${line}\n`),
     },
-    interrupt.signal,
+    signal,
   );
   if (process.stderr.isTTY) process.stderr.write("\n");
 }
@@ -81,21 +68,4 @@ function judge(folder: string): void {
   process.stdout.write(`\nseed ${history.seed}\n\n${tableOf(rows)}\n${judgementOf(verdict)}\n`);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   process.exitCode = failed > 0 ? 1 : 0;
-}
-
-function numberOf(name: "runs" | "seed" | "minutes"): number {
-  const number = Number(values[name]);
-  if (!(number > 0) || !(Number.isInteger(number) || name === "minutes")) {
-    throw new Error(`--${name} is a number above 0, not ${values[name]}`);
-  }
-  return number;
-}
-
-/** The folder that was asked for, which must be empty, or a private one. */
-function openFolder(asked: string | undefined): string {
-  if (asked === undefined) return mkdtempSync(join(tmpdir(), "baton-chaos-"));
-  const folder = resolve(asked);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (readdirSync(folder).length > 0) throw new Error(`${folder} is not empty`);
-  return folder;
 }

@@ -17,7 +17,7 @@ import { anthropicViolations } from "../../packages/providers/src/test-support/a
 import { responsesViolations } from "../../packages/providers/src/test-support/responses-rules.ts";
 import { writeLine } from "./files.ts";
 import type { Purchase } from "./history.ts";
-import { markIn, type PlannedCall, type ToolName } from "./jobs.ts";
+import { CALLER_TOOL, callerAsksOf, marksIn, type PlannedCall, type ToolName } from "./jobs.ts";
 import { type Decision, decisionOf, nonceOf, placeMark, placeOf } from "./provider-plan.ts";
 import { fractionOf } from "./random.ts";
 import { messagesPieces } from "./wire-messages.ts";
@@ -93,11 +93,13 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const text = await textOf(request);
   const path = (request.url ?? "").replace(/\?.*/, "");
   const api = APIS[path];
-  const mark = markIn(text);
+  const marks = marksIn(text);
+  const mark = marks.at(-1);
   if (api === undefined || mark === undefined)
     throw new Error(`nobody asks for ${path} with ${text.slice(0, 200)}`);
   const body = bodySchema.parse(JSON.parse(text));
-  const { place, shown } = placeOf(text);
+  // What stands before its own mark is of the conversation that it goes on from.
+  const { place, shown } = placeOf(text.slice(text.indexOf(mark)));
   const attempt = attempts.get(`${mark}/${place}`) ?? 0;
   attempts.set(`${mark}/${place}`, attempt + 1);
   count += 1;
@@ -128,7 +130,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     });
   });
   if (invalid !== undefined) refuse(response, 400, "invalid_request_error", invalid);
-  else await play(response, api, decision, replyOf(api, body, decision, nonce, text.length), request);
+  else {
+    const asked = { nonce, inputChars: text.length, asksCaller: asksCaller(body, marks) };
+    await play(response, api, decision, replyOf(api, body, decision, asked), request);
+  }
 }
 
 async function play(
@@ -204,12 +209,29 @@ function refuse(response: ServerResponse, status: number, type: string, message:
   response.end(JSON.stringify({ type: "error", error: { type, message } }));
 }
 
-function replyOf(api: Api, body: Body, decision: Decision, nonce: string, inputChars: number): WireReply {
+interface Asked {
+  readonly nonce: string;
+  readonly inputChars: number;
+  /** Instead of the answer, a function of the caller's is called. */
+  readonly asksCaller: boolean;
+}
+
+function asksCaller({ tools }: Body, marks: readonly string[]): boolean {
+  return tools.some(({ name }) => name === CALLER_TOOL) && marks.length <= callerAsksOf(marks[0] ?? "");
+}
+
+function replyOf(
+  api: Api,
+  body: Body,
+  decision: Decision,
+  { nonce, inputChars, asksCaller }: Asked,
+): WireReply {
   const { job, step, place, thinks } = decision;
   const id = nonce.replaceAll(".", "-");
   const transfer = step.kind === "transfer" ? transferOf(body, step.to, job.mark, place) : undefined;
   const planned = step.kind === "text" ? [] : step.calls;
-  const calls = [...planned.map((call) => callOf(body, call, job.mark, nonce)), ...(transfer ?? [])];
+  const work = [...planned.map((call) => callOf(body, call, job.mark, nonce)), ...(transfer ?? [])];
+  const calls = work.length === 0 && asksCaller ? callerCallsOf(body, job.mark, nonce) : work;
   const says = saysOf(calls.length === 0, job.mark, nonce);
   return {
     id,
@@ -237,6 +259,17 @@ function saysOf(isAnswer: boolean, mark: string, nonce: string): string {
 
 function callOf(body: Body, { tool, ms }: PlannedCall, mark: string, nonce: string): Omit<WireCall, "id"> {
   return { name: nameOf(body, tool), input: { mark, nonce, ms } };
+}
+
+/** One or two, and now and then one that the run makes itself. */
+function callerCallsOf(body: Body, mark: string, nonce: string): readonly Omit<WireCall, "id">[] {
+  const count = fractionOf(nonce, "two") < 0.3 ? 2 : 1;
+  const asked = Array.from({ length: count }, (_, number) => ({
+    name: CALLER_TOOL,
+    input: { question: `What is ${mark}, part ${number}?`, nonce },
+  }));
+  if (fractionOf(nonce, "together") >= 0.3) return asked;
+  return [callOf(body, { tool: "lookup", ms: 50 }, mark, nonce), ...asked];
 }
 
 function nameOf(body: Body, tool: ToolName): string {

@@ -13,6 +13,7 @@ import { collectRuns, collectTexts } from "./collect.ts";
 import { readLines, writeLine } from "./files.ts";
 import { inject, type World } from "./inject.ts";
 import { Observer } from "./observer.ts";
+import { breakAndHeal } from "./planned-faults.ts";
 import { prepare, secretsOf } from "./prepare.ts";
 import { ProducerSlot } from "./producer-slot.ts";
 import { RedisProcess } from "./redis-process.ts";
@@ -43,7 +44,6 @@ const CONCURRENCY = 10;
 /** Which part of the time the jobs are spread over. */
 const SUBMITTED_BY = 0.95;
 const SETTLE_MS_MAX = 90_000;
-const PROGRESS_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 700;
 const QUIET_LOOKS = 3;
 const STORE_CLOSE_MS_MAX = 2_000;
@@ -69,48 +69,23 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal): Prom
   const startedAt = Date.now();
   observer.start();
   producer.start();
-  await breakAndHeal(options, world, steering);
+  await breakAndHeal({
+    ...options,
+    faults: scheduleOf({ ...options, workers: workers.length }),
+    signal,
+    strike: (planned) => inject(planned, world),
+    settle: async () => {
+      steering.close();
+      await Promise.race([producer.finished(), whenAborted(signal)]);
+      await settle(world);
+      await steering.settled();
+    },
+    progress: () => progressOf(options, world),
+  });
   await observer.stop();
   await Promise.all(workers.map((worker) => worker.stop()));
   await collect(store, folder);
   writeLine(folder, "about", { seed, startedAt, endedAt: Date.now(), secrets: Object.values(secrets) });
-}
-
-async function breakAndHeal(options: ChaosOptions, world: World, steering: Steering): Promise<void> {
-  const { folder, onProgress } = options;
-  const { signal } = world;
-  const startedAt = Date.now();
-  const faults = scheduleOf({ ...options, workers: world.workers.length });
-  const open = new Set<Promise<void>>();
-  let struck = 0;
-  const tell = (): void => onProgress(`${struck} of ${faults.length} faults, ${progressOf(options, world)}`);
-  const timer = setInterval(tell, PROGRESS_EVERY_MS);
-  try {
-    for (const planned of faults) {
-      await delay(Math.max(0, startedAt + planned.atMs - Date.now()), undefined, { signal });
-      struck += 1;
-      const done = inject(planned, world)
-        .catch((error: unknown) => {
-          writeLine(folder, "notes", {
-            at: Date.now(),
-            note: `${planned.kind} could not be done: ${String(error)}`,
-          });
-        })
-        .finally(() => open.delete(done));
-      open.add(done);
-    }
-    await delay(Math.max(0, startedAt + options.durationMs - Date.now()), undefined, { signal });
-    await Promise.all(open);
-    steering.close();
-    await Promise.race([world.producer.finished(), whenAborted(signal)]);
-    await settle(world);
-    await steering.settled();
-    tell();
-  } finally {
-    clearInterval(timer);
-    // What is broken is healed before anything else. An abort leaves it as it is: Redis may be away for good then.
-    if (!signal.aborted) await Promise.all(open);
-  }
 }
 
 /** Until every run is terminal, or the time for that is over: what is not by then is judged as lost. */

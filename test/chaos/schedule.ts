@@ -7,6 +7,7 @@
  * S2. Redis has one fault at a time, and what needs it to answer is not planned while it is away.
  * S3. What is planned is over by the end of the time.
  */
+import type { Planned } from "./planned-faults.ts";
 import { fractionOf, numberOf, shuffled } from "./random.ts";
 
 /** By what it hits. */
@@ -24,15 +25,8 @@ export const PRODUCER_FAULTS = ["producer_killed"] as const;
 export const FAULT_KINDS = [...WORKER_FAULTS, ...REDIS_FAULTS, ...QUEUE_FAULTS, ...PRODUCER_FAULTS] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-export interface PlannedFault {
-  /** Milliseconds after the start. */
-  readonly atMs: number;
-  readonly kind: FaultKind;
-  /** Of the worker that is hit; for other faults any number, for what there is to choose. */
-  readonly slot: number;
-  /** How long it lasts, in milliseconds; for a killed worker, until there is a new one. */
-  readonly durationMs: number;
-}
+/** The slot is that of a worker. */
+export type PlannedFault = Planned<FaultKind>;
 
 export interface ScheduleOptions {
   readonly seed: number;

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { breakDisk } from "../support/broken-disk.ts";
 import { type CliRig, openCli } from "../support/cli.ts";
 import { freshRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
@@ -56,6 +57,20 @@ test("an unreachable Redis is 3, after everything else was examined", async () =
   ]);
   expect(of("tools", "documents")).toMatchObject([{ status: "ok", found: "2 tools" }]);
   expect(stdout).not.toContain("canary");
+});
+
+test("a Redis that cannot write to its disk is said to be that, not to be away", async () => {
+  await using redis = await freshRedis();
+  await using _disk = await breakDisk(redis);
+  const { code, of } = await examine({ BATON_REDIS_URL: redis.url });
+  expect(of("redis", "server")).toMatchObject([{ status: "ok" }]);
+  expect(of("redis", "snapshot")).toMatchObject([
+    { status: "fail", advice: expect.stringContaining("look at Redis' disk") },
+  ]);
+  expect(code).toBe(1);
+  const run = await cli.run(["runs", "ls"], { BATON_REDIS_URL: redis.url });
+  expect(run.code).toBe(3);
+  expect(run.stderr).toContain("cannot write to its disk");
 });
 
 test("a Redis that accepts and says nothing does not hold the doctor up", async () => {

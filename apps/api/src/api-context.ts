@@ -7,6 +7,7 @@ import type { ConnectedStore } from "@baton/store";
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Principal } from "./access/principal.ts";
+import type { SpoolPlace } from "./batches/spool.ts";
 import type { FileUrlGuard } from "./hardening/file-urls.ts";
 import type { StreamPace } from "./sse/event-stream.ts";
 
@@ -26,7 +27,7 @@ export interface ApiContext {
   /** What files of specs are held against; absent: they may come from anywhere. */
   readonly files: FileUrlGuard | undefined;
   /** Where batch files are kept while they are checked. */
-  readonly uploadFolder: string;
+  readonly uploads: SpoolPlace;
   /** The runs that the request's principal may see. */
   readonly runsOf: (request: FastifyRequest) => RunService;
 }

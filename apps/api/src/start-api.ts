@@ -7,6 +7,7 @@ import type { ConnectedStore } from "@baton/store";
 import type { Logger } from "pino";
 import { openGate } from "./access/gate.ts";
 import { requestRuns } from "./access/request-runs.ts";
+import { DiskLane } from "./batches/disk-lane.ts";
 import { tryFolder } from "./batches/spool.ts";
 import { buildApp } from "./build-app.ts";
 import type { Doorway } from "./doorway/doorway.ts";
@@ -36,6 +37,8 @@ export interface ApiOptions {
   readonly serverBounds?: ServerBounds | undefined;
   /** Where batch files are kept while they are checked; absent: in the system's folder for what is temporary. */
   readonly uploadFolder?: string | undefined;
+  /** Another one, for tests. */
+  readonly uploadLane?: DiskLane | undefined;
   readonly streamPace?: StreamPace | undefined;
 }
 
@@ -47,6 +50,8 @@ export interface RunningApi {
    * `deadlineMs`; at once when `hurry` aborts.
    */
   stop(deadlineMs: number, hurry?: AbortSignal): Promise<void>;
+  /** The disk of the uploads holds a thread of this process, which then cannot end by itself. */
+  readonly isHeldByDisk: boolean;
 }
 
 /** Throws `invalid_config` when it may not listen there, or cannot. */
@@ -69,6 +74,10 @@ async function openApi(options: ApiOptions, doorway: Doorway): Promise<RunningAp
   const files = config.allowPrivateAddresses
     ? undefined
     : createFileUrlGuard({ resolve: nameResolver(), now });
+  const uploads = {
+    folder: options.uploadFolder ?? join(tmpdir(), `baton-uploads-${process.pid}`),
+    lane: options.uploadLane ?? new DiskLane(),
+  };
   const gate = await openGate({ store, host, awaitKey, now, onError });
   const context = {
     store,
@@ -79,7 +88,7 @@ async function openApi(options: ApiOptions, doorway: Doorway): Promise<RunningAp
     random: Math.random,
     streamPace: options.streamPace ?? STREAM_PACE,
     files,
-    uploadFolder: options.uploadFolder ?? join(tmpdir(), `baton-uploads-${process.pid}`),
+    uploads,
     runsOf: requestRuns({ service, ledger: store.ledger, files, isKey: (id) => gate.ring.has(id) }),
   };
   const app = await buildApp({ ...options, context, doorway, gate }).catch(async (error: unknown) => {
@@ -89,7 +98,7 @@ async function openApi(options: ApiOptions, doorway: Doorway): Promise<RunningAp
   await app.ready();
   // All but uploads works without it, so it is said, and hinders nothing.
   if (options.uploadFolder !== undefined) {
-    await tryFolder(options.uploadFolder).catch((error: unknown) => {
+    await tryFolder(uploads).catch((error: unknown) => {
       log.warn({ err: error }, "no batch file can be uploaded to this API");
     });
   }
@@ -98,6 +107,9 @@ async function openApi(options: ApiOptions, doorway: Doorway): Promise<RunningAp
   let closed: Promise<void> | undefined;
   return {
     url: doorway.url,
+    get isHeldByDisk() {
+      return uploads.lane.isSilent;
+    },
     async stop(deadlineMs, hurry) {
       stopping.abort(new Error("the API stops"));
       const cut = (): void => doorway.cut();

@@ -33,7 +33,11 @@ function startChild(file, args, options) {
 }
 
 function forwardSignals(child) {
-  const forward = (signal) => child.kill(signal);
+  // A child that follows knows whether it has heard by itself (`follow.cjs`).
+  const forward = (signal) => {
+    if (!child.connected) child.kill(signal);
+    else child.send({ signal }, (error) => error && child.kill(signal));
+  };
   // A terminal sends Ctrl-C to the child itself; twice would mean "at once".
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
   const onInterrupt = hasTerminal ? () => undefined : forward;

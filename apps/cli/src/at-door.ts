@@ -6,15 +6,28 @@ import type { Doorway } from "@baton/api/doorway";
 import type { Stopping } from "@baton/worker-app/serve";
 import type { ApiFlags } from "./api-flags.ts";
 import { earlyStop } from "./early-stop.ts";
+import { endHeld } from "./end-held.ts";
 import type { ExitCode } from "./exit-code.ts";
 
-/** Listens, then serves. Whoever waits is cut when nobody comes to serve. */
+/** An API that was started, as far as it matters for the end of its process. */
+export interface ServedApi {
+  readonly isHeldByDisk: boolean;
+}
+
+/** Listens, then serves. Whoever waits is cut when nobody comes to serve. `served` is told which API does. */
 export async function atDoor(
   { host, port }: ApiFlags,
-  serve: (doorway: Doorway, stopping: Stopping) => Promise<ExitCode>,
+  serve: (doorway: Doorway, stopping: Stopping, served: (api: ServedApi) => void) => Promise<ExitCode>,
 ): Promise<ExitCode> {
+  let api: ServedApi | undefined;
   using stopping = earlyStop();
   const { openApiDoorway } = await import("@baton/api/doorway");
   await using doorway = await openApiDoorway({ host, port });
-  return await serve(doorway, stopping);
+  try {
+    return await serve(doorway, stopping, (started) => {
+      api = started;
+    });
+  } finally {
+    if (api?.isHeldByDisk === true) endHeld();
+  }
 }

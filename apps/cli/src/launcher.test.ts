@@ -43,7 +43,16 @@ async function installed(script: string): Promise<string> {
 function launch(node: string, root: string, ...args: readonly string[]) {
   const file = join(root, "apps", "cli", "launch.cjs");
   const env = { ...process.env, npm_config_omit: "dev", npm_config_workspace: "nowhere" };
-  const child = spawn(node, [file, "script.ts", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(node, [file, "script.ts", ...args], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    // In a process group of its own, which can be signalled as a whole.
+    detached: true,
+  });
+  onTestFinished(() => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, "SIGKILL");
+  });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -104,6 +113,31 @@ test.each(nodes)("under %s SIGTERM reaches the script, which may take its time",
   child.kill("SIGTERM");
   expect(await ended).toMatchObject({ code: 5, stdout: "up\ndraining\n" });
 });
+
+test.each(nodes)(
+  "under %s a signal to all of its processes is one, and a second one is a second",
+  async (_, node) => {
+    const script = `
+      process.on("SIGTERM", () => console.log("heard"));
+      process.on("SIGUSR2", () => console.log("passed"));
+      console.log("up");
+      setInterval(() => 0, 1e3);`;
+    const root = await withPinnedNode(await installed(script));
+    const { child, output } = launch(node, root);
+    const pid = child.pid ?? Number.NaN;
+    const count = (word: string) => output.stdout.split(word).length - 1;
+    await until(() => output.stdout.includes("up"), { what: "the script to run" });
+    // To all as a supervisor does it, to the launcher alone as a shell does; and so again.
+    for (const [place, to] of [-pid, pid, pid, -pid].entries()) {
+      process.kill(to, "SIGTERM");
+      await until(() => count("heard") > place, { what: "the signal" });
+      // What the launcher passes on keeps its order.
+      process.kill(pid, "SIGUSR2");
+      await until(() => count("passed") > place, { what: "what comes behind it" });
+      expect(count("heard")).toBe(place + 1);
+    }
+  },
+);
 
 test.each(nodes)("under %s a script that dies by a signal ends the launcher likewise", async (_, node) => {
   const root = await withPinnedNode(await installed('process.kill(process.pid, "SIGKILL");'));

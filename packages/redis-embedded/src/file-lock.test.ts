@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
@@ -35,6 +37,20 @@ test("another process cannot take it either, until the holder is killed", async 
   const waited = vi.fn();
   using _lock = await takeLock(file, { onWait: waited }, undefined);
   expect(waited).not.toHaveBeenCalled();
+});
+
+test.skipIf(process.platform === "win32")("it is taken where nothing can be written", async () => {
+  await using folder = await tempFolder();
+  const bounded = 'trap "" XFSZ; ulimit -f 0; exec "$0" "$@"';
+  const args = ["-c", bounded, process.execPath, HOLDER, join(folder.path, "lock")];
+  const holder = spawn("/bin/sh", args, { stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    const said = await Promise.race([once(holder.stdout, "data"), once(holder.stderr, "data")]);
+    expect(String(said)).toBe("held\n");
+  } finally {
+    holder.kill("SIGKILL");
+    await once(holder, "close");
+  }
 });
 
 test("a place where no lock can be made is an error at once", async () => {

@@ -1,6 +1,7 @@
 /**
  * A lock between processes that no crash can leave behind: the exclusive lock that SQLite takes on a file, which
- * the kernel drops with the process that held it. The file stays, empty, and its presence means nothing.
+ * the kernel drops with the process that held it. The file stays, empty, and its presence means nothing. Nothing is
+ * written to take it: on a full disk, too, a server is found and can be stopped.
  */
 import { DatabaseSync } from "node:sqlite";
 import { BatonError } from "@baton/core";
@@ -36,11 +37,13 @@ function tryLock(file: string): Disposable | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { timeout: 0 });
-    database.exec("BEGIN EXCLUSIVE");
+    // Else SQLite begins a journal, which takes room on the disk.
+    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
     database?.close();
     if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) return undefined;
-    throw new BatonError("redis_unreachable", `${file} cannot be locked`, { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new BatonError("redis_unreachable", `${file} cannot be locked: ${why}`, { cause: error });
   }
   const held = database;
   return { [Symbol.dispose]: () => held.close() };

@@ -1,65 +1,24 @@
 import { appendFile, cp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  dataFolder,
+  getKey,
+  killServer,
+  pidOf,
+  setKey,
+  start,
+  synced,
+  withClient,
+} from "../../../test/support/data-folder.ts";
 import { sendSignal, startScript } from "../../../test/support/processes.ts";
 import { redisTestEnv } from "../../../test/support/redis-env.ts";
-import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { until } from "../../../test/support/until.ts";
-import { type RedisHandle, type StartRedisOptions, startRedis } from "./index.ts";
+import { startRedis } from "./index.ts";
 import { isAlive, markOf } from "./process-mark.ts";
-import { readRecord } from "./record.ts";
 
 const CHILD = fileURLToPath(new URL("../../../test/support/start-redis-child.ts", import.meta.url));
-
-/** A data folder whose server, whoever started it, is gone after the test. */
-async function dataFolder(...below: readonly string[]): Promise<string> {
-  const folder = await tempFolder();
-  const dataDir = join(folder.path, ...below, "data");
-  onTestFinished(async () => {
-    const record = await readRecord(join(dataDir, "redis", "server.json"));
-    // A test may have written a record of its own, of a process that is not the server's.
-    if (record?.server.kind === "process" && (await isAlive(record.server.process))) {
-      sendSignal(record.server.process.pid, "SIGKILL");
-    }
-    await folder[Symbol.asyncDispose]();
-  });
-  return dataDir;
-}
-
-function start(dataDir: string, more: Partial<StartRedisOptions> = {}): Promise<RedisHandle> {
-  return startRedis({ dataDir, env: redisTestEnv(), ...more });
-}
-
-async function withClient<Value>(url: string, use: (client: Redis) => Promise<Value>): Promise<Value> {
-  const client = new Redis(url);
-  try {
-    return await use(client);
-  } finally {
-    client.disconnect();
-  }
-}
-
-const setKey = (url: string, key: string, value: string) =>
-  withClient(url, (client) => client.set(key, value));
-const getKey = (url: string, key: string) => withClient(url, (client) => client.get(key));
-
-/** The server has written its log to disk: what is in it now survives a kill and a cut of the tail. */
-async function synced(url: string): Promise<void> {
-  await withClient(url, (client) => client.call("WAITAOF", "1", "0", "1000").catch(() => undefined));
-}
-
-function pidOf(handle: RedisHandle): number {
-  if (handle.pid === undefined) throw new Error(`a ${handle.kind} server has no pid`);
-  return handle.pid;
-}
-
-async function killServer(handle: RedisHandle): Promise<void> {
-  const mark = await markOf(pidOf(handle));
-  sendSignal(pidOf(handle), "SIGKILL");
-  if (mark !== undefined) await until(async () => !(await isAlive(mark)), { what: "the server to be dead" });
-}
 
 describe("a started server", () => {
   test("is durable, refuses to evict, and listens on nothing but its private socket", async () => {
@@ -103,6 +62,20 @@ describe("a started server", () => {
       expect(await readFile(`/proc/${redis.pid}/environ`, "utf8")).not.toContain("sk-secret");
     },
   );
+
+  test("is ended by its owner, too, when its folder was deleted beneath it", async () => {
+    const dataDir = await dataFolder();
+    const redis = await start(dataDir);
+    const pid = pidOf(redis);
+    const mark = await markOf(pid);
+    if (mark === undefined) throw new Error("a server that has started lives");
+    onTestFinished(async () => {
+      if (await isAlive(mark)) sendSignal(pid, "SIGKILL");
+    });
+    await rm(dataDir, { recursive: true });
+    await redis.stop();
+    expect(await isAlive(mark)).toBe(false);
+  });
 
   test("works in folders with odd names", async () => {
     const dataDir = await dataFolder('a "quoted" name', "with ? and ünïcode \\ and 'tick'");
@@ -310,83 +283,6 @@ describe("after a crash", () => {
       const redis = await start(dataDir);
       expect(redis.kind).toBe("started");
       await redis.stop();
-    }
-  });
-});
-
-describe("when it cannot start", () => {
-  test("a log with a command that the server does not know is an error with the server's own words", async () => {
-    const dataDir = await dataFolder();
-    await (await start(dataDir)).stop();
-    const folder = join(dataDir, "redis", "appendonlydir");
-    const log = (await readdir(folder)).find((name) => name.endsWith(".incr.aof"));
-    await appendFile(join(folder, log ?? ""), "*1\r\n$4\r\nNOPE\r\n*1\r\n$4\r\nPING\r\n");
-    await expect(start(dataDir)).rejects.toMatchObject({
-      code: "redis_unfit",
-      message: expect.stringMatching(/cannot load the data in .+redis\.log says: .*Unknown command 'NOPE'/),
-    });
-  });
-
-  test("a server that hangs keeps its folder: an error names it, and no second one is started", async () => {
-    const dataDir = await dataFolder();
-    await using owner = await start(dataDir);
-    sendSignal(pidOf(owner), "SIGSTOP");
-    try {
-      await expect(start(dataDir, { answerWithinMs: 100 })).rejects.toMatchObject({
-        code: "redis_unreachable",
-        message: expect.stringContaining(
-          `process ${owner.pid}) runs, but takes connections and does not answer`,
-        ),
-      });
-    } finally {
-      sendSignal(pidOf(owner), "SIGCONT");
-    }
-    expect(await withClient(owner.url, (client) => client.ping())).toBe("PONG");
-  });
-
-  test("an abort while the server starts ends it", async () => {
-    const dataDir = await dataFolder();
-    const abort = new AbortController();
-    const attempt = start(dataDir, { signal: abort.signal });
-    const file = join(dataDir, "redis", "server.json");
-    // The record is written when the process exists, before it is ready.
-    const record = await until(() => readFile(file, "utf8"), { what: "the record" });
-    abort.abort(new Error("changed my mind"));
-    const outcome = await attempt.catch((error: unknown) => error);
-    if (outcome instanceof Error) {
-      expect(outcome.message).toBe("changed my mind");
-      expect(await isAlive(JSON.parse(record).server.process)).toBe(false);
-    }
-    await using redis = await start(dataDir);
-    expect(redis.kind).toBe(outcome instanceof Error ? "started" : "attached");
-  });
-
-  test("an abort ends the attempt and leaves no server", async () => {
-    const dataDir = await dataFolder();
-    const abort = new AbortController();
-    abort.abort(new Error("changed my mind"));
-    await expect(start(dataDir, { signal: abort.signal })).rejects.toThrow("changed my mind");
-    await using redis = await start(dataDir);
-    expect(redis.kind).toBe("started");
-  });
-
-  test("without any way to a Redis the error says how to install one on each system", async () => {
-    await using empty = await tempFolder();
-    const env = { PATH: empty.path, HOME: empty.path };
-    const error = await startRedis({ dataDir: join(empty.path, "data"), env }).catch(
-      (thrown: unknown) => thrown,
-    );
-    expect(error).toMatchObject({ code: "redis_unreachable" });
-    for (const system of [
-      "Debian, Ubuntu",
-      "Fedora",
-      "Arch",
-      "Alpine",
-      "macOS",
-      "Windows",
-      "BATON_REDIS_URL",
-    ]) {
-      expect(String(error)).toContain(system);
     }
   });
 });

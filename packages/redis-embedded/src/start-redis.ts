@@ -17,6 +17,7 @@
  * - A script's writes are there whole or not at all (R1): what a crash cut off is taken away before a server starts,
  *   whatever kind of server it is.
  */
+import { existsSync } from "node:fs";
 import { BatonError } from "@baton/core";
 import { repairAppendOnlyFiles } from "./append-only-repair.ts";
 import { type CreatedContainer, endContainer, startContainer } from "./container.ts";
@@ -148,14 +149,20 @@ function owned(mine: OwnedServer): RedisHandle {
 
 /** When the server died meanwhile and another process started the next one, that one is not ours to stop. */
 async function stopOwned({ context, me, server }: OwnedServer): Promise<void> {
-  const { place, env, log } = context;
+  const { place } = context;
+  // A folder that was deleted beneath its server has no lock, no record, and no other start.
+  if (!existsSync(place.folder)) return await endOwned(server, context);
   using _lock = await takeLock(place.lockFile, { onWait: () => undefined }, undefined);
   const record = await readRecord(place.recordFile);
   if (record === undefined || !sameProcess(record.owner, me) || !sameServer(record.server, server)) return;
+  await endOwned(server, context);
+  await removeRecord(place.recordFile);
+}
+
+async function endOwned(server: ServerMark, { place, env, log }: StartContext): Promise<void> {
   if (server.kind === "process") await endServer(server.process, log);
   else await endContainer(server.id, env);
   await removeSocketFolder(place);
-  await removeRecord(place.recordFile);
 }
 
 function pidOf(server: ServerMark | undefined): number | undefined {

@@ -24,7 +24,7 @@ export function createBatchLedger(redis: RedisClient, run: RunScript, shards: nu
     sealBatch: (id: string, lines: number) => sealBatch(run, shards, id, lines),
     batch: (id: string) => readBatch(redis, shards, id),
     batches: (page: BatchListPage) => listBatches(redis, shards, page),
-    countBatch: (id: string) => countBatch(redis, shards, id),
+    countBatch: (id: string) => countBatch(redis, run, shards, id),
     batchPools: (id: string) => batchPools(redis, shards, id),
     batchEnded: (id: string, page: EndingsPage) => batchEnded(redis, shards, id, page),
     batchPage: (id: string, page: BatchPageOptions) => pageOfBatch(run, shards, id, page),

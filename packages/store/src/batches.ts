@@ -9,6 +9,8 @@
  * on the others is told to each from time to time (`tokens_elsewhere`, `cost_elsewhere`), so that a budget holds for all.
  */
 import { BatonError, type Budget, type ModelId, modelIdSchema, type RunId, runIdSchema } from "@baton/core";
+import { BATCH_GROUPS } from "./batch-page.ts";
+import { countGroups } from "./count-groups.ts";
 import { admissionKeys, shardKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { nanoUsd } from "./run-record.ts";
@@ -211,14 +213,19 @@ export async function readBatch(redis: RedisClient, shards: number, id: string):
 }
 
 /** How many runs of a batch there are by status. */
-export async function countBatch(redis: RedisClient, shards: number, id: string): Promise<BatchCounts> {
-  const groups = ["live", "waiting", "succeeded", "failed", "cancelled"] as const;
+export async function countBatch(
+  redis: RedisClient,
+  run: RunScript,
+  shards: number,
+  id: string,
+): Promise<BatchCounts> {
   const parts = await onShards(shards, async (shard) => {
     const key = keyOf(shard, id);
-    return Promise.all([
+    const [running, counts] = await Promise.all([
       redis.hget(key, "running").then(Number),
-      ...groups.map((group) => redis.zlexcount(`${key}:runs`, `[${group}/`, `[${group}/~`)),
+      countGroups(run, `${key}:runs`, BATCH_GROUPS),
     ]);
+    return [running, ...counts];
   });
   const sum = (place: number): number => parts.reduce((total, part) => total + (part[place] ?? 0), 0);
   const running = Math.min(sum(0), sum(1));

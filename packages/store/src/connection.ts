@@ -5,6 +5,7 @@
  */
 import { BatonError } from "@baton/core";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { isDiskRefusal } from "./answers.ts";
 import { dropCommand } from "./drop-command.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { describeUrl, parseRedisUrl, type RedisPlace } from "./redis-url.ts";
@@ -69,8 +70,16 @@ function openSteady({ url, onError }: ConnectionOptions, own: RedisOptions): Red
   return steady(cluster);
 }
 
+export interface FailFastOptions extends Pick<ConnectionOptions, "url"> {
+  /** Takes a Redis that cannot write to its disk, too: it says what is the matter with it. */
+  readonly onlyLooks?: boolean;
+}
+
 /** For commands and requests of people: gives up after a short while with `redis_unreachable`. */
-export async function openFailFastConnection({ url }: Pick<ConnectionOptions, "url">): Promise<RedisClient> {
+export async function openFailFastConnection({
+  url,
+  onlyLooks = false,
+}: FailFastOptions): Promise<RedisClient> {
   // What goes wrong is thrown to the caller of each command; said twice it would be noise. While it connects, the
   // event alone has the reason: what is thrown says only that the connection is closed.
   let reason: Error | undefined;
@@ -85,7 +94,9 @@ export async function openFailFastConnection({ url }: Pick<ConnectionOptions, "u
   try {
     await withinAnswerTime(redis.connect());
     // Whoever asks for a password says so at the first command.
-    await withinAnswerTime(redis.ping());
+    await withinAnswerTime(redis.ping()).catch((error: unknown) => {
+      if (!onlyLooks || !isDiskRefusal(error)) throw error;
+    });
     return redis;
   } catch (error) {
     redis.disconnect();
@@ -180,6 +191,9 @@ function unreachable(url: string, error: unknown, wasLetIn: boolean): BatonError
 function whyUnreachable(place: string, said: string, wasLetIn: boolean): string {
   if (/WRONGPASS|NOAUTH|NOPERM|invalid password|without any password/i.test(said)) {
     return `the Redis at ${place} does not take the user or password that it is given: check those in BATON_REDIS_URL`;
+  }
+  if (/MISCONF/.test(said)) {
+    return `the Redis at ${place} cannot write to its disk, and takes nothing until it can: make room there, and it goes on by itself`;
   }
   const advice = wasLetIn ? adviceOnClosing(said) : undefined;
   if (advice !== undefined) return `what listens at ${place} closes each connection: ${advice}`;

@@ -149,6 +149,7 @@ test("after a script flush every script works again", async () => {
     room: () => ledger.askRoom({ namespace: "acme", holder: "h", runs: 1 }),
     page: () => ledger.batchPage("nightly", { limit: 9 }),
     newest: () => ledger.newest({ limit: 9 }),
+    count: () => ledger.countBatch("nightly"),
     batch: () => ledger.setBatchBudget("nightly", { tokens: 1 }),
     hold: () => ledger.hold(BETA, { kind: "for", ms: 1 }),
     feed: () => run("feed", [admissionKeys(0).admission], [BETA, "8", "0", "10", ""]),

@@ -11,7 +11,7 @@ export {
   type Settle,
 } from "./account-limits.ts";
 export { checkKeys, readStoreKeys, type StoreKey } from "./agree-on-keys.ts";
-export { answers } from "./answers.ts";
+export { isDiskRefusal, whyUnusable } from "./answers.ts";
 export { apiKeyIdOf, isSameKey } from "./api-key-text.ts";
 export {
   API_KEY_SCOPES,

@@ -173,9 +173,9 @@ export function createLedger(
     /** Namespaces that have runs, or spent something; sorted. */
     namespaces: () => listNamespaces(redis, shards),
     /** How many runs of a namespace there are. */
-    countSpace: (namespace: string) => countSpace(redis, shards, namespace),
+    countSpace: (namespace: string) => countSpace(run, shards, namespace),
     /** How many of them have not ended. */
-    countLive: (namespace: string) => countLive(redis, shards, namespace),
+    countLive: (namespace: string) => countLive(run, shards, namespace),
     /** Sets room aside for runs of a namespace; see space-room.ts. */
     askRoom: (ask: AskRoom) => askRoom(run, ask),
     keepRoom: (keep: AskRoom) => keepRoom(run, keep),

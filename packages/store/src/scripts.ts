@@ -110,6 +110,7 @@ export const SCRIPTS = {
     shared: "lists",
   },
   page: { keys: ["runs"], args: ["limit", "from and to of each group in turn..."], allowOom: true },
+  count: { keys: ["runs"], args: ["groups..."], allowOom: true },
   newest: { keys: ["runs"], args: ["limit", "upper and lower of each group in turn..."], allowOom: true },
   feed: {
     keys: ["admission"],

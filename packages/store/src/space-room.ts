@@ -12,7 +12,7 @@
  * may disagree about it by the margin that lies between it and the end of the lease.
  */
 import { BatonError } from "@baton/core";
-import type { RedisClient } from "./redis-client.ts";
+import { countGroups } from "./count-groups.ts";
 import type { RunScript } from "./scripts.ts";
 import { onShards } from "./shards.ts";
 import { checkNamespace, spaceRoomKey, spaceRunsKey } from "./spaces.ts";
@@ -62,17 +62,12 @@ export async function leaveRoom(run: RunScript, { namespace, holder }: Omit<AskR
 }
 
 /** Runs of the namespace that have not ended: those that are queued, running or waiting. */
-export async function countLive(redis: RedisClient, shards: number, namespace: string): Promise<number> {
+export async function countLive(run: RunScript, shards: number, namespace: string): Promise<number> {
   checkNamespace(namespace);
-  const counts = await onShards(shards, async (shard) => {
-    const index = spaceRunsKey(shard, namespace);
-    const [live, waiting] = await Promise.all([
-      redis.zlexcount(index, "[live/", "[live/~"),
-      redis.zlexcount(index, "[waiting/", "[waiting/~"),
-    ]);
-    return live + waiting;
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
+  const counts = await onShards(shards, (shard) =>
+    countGroups(run, spaceRunsKey(shard, namespace), ["live", "waiting"]),
+  );
+  return counts.flat().reduce((sum, count) => sum + count, 0);
 }
 
 async function call(

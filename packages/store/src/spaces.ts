@@ -6,6 +6,7 @@
  */
 import { BatonError } from "@baton/core";
 import { BATCH_GROUPS, type BatchGroup } from "./batch-page.ts";
+import { countGroups } from "./count-groups.ts";
 import { spaceKeys } from "./keys.ts";
 import type { RedisClient } from "./redis-client.ts";
 import type { RunScript } from "./scripts.ts";
@@ -48,16 +49,11 @@ export function spaceRoomKey(namespace: string): string {
   return `${spaceKey(0, namespace)}:room`;
 }
 
-export async function countSpace(
-  redis: RedisClient,
-  shards: number,
-  namespace: string,
-): Promise<SpaceCounts> {
+export async function countSpace(run: RunScript, shards: number, namespace: string): Promise<SpaceCounts> {
   checkNamespace(namespace);
-  const parts = await onShards(shards, (shard) => {
-    const index = spaceRunsKey(shard, namespace);
-    return Promise.all(BATCH_GROUPS.map((group) => redis.zlexcount(index, `[${group}/`, `[${group}/~`)));
-  });
+  const parts = await onShards(shards, (shard) =>
+    countGroups(run, spaceRunsKey(shard, namespace), BATCH_GROUPS),
+  );
   const sum = (group: BatchGroup): number =>
     parts.reduce((total, part) => total + (part[BATCH_GROUPS.indexOf(group)] ?? 0), 0);
   return {

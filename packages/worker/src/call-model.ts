@@ -22,6 +22,8 @@ import type { Permit } from "./account-limits.ts";
 import { instructionsOfTurn, type PhasePlan, toolsOfTurn } from "./phase-plan.ts";
 import type { EventBody, PhaseSession } from "./phase-session.ts";
 import { turnsIn, visibleItems } from "./phase-view.ts";
+import { readableCalls } from "./readable-calls.ts";
+import { wellFormedPart } from "./well-formed.ts";
 import type { WorkerDeps } from "./worker-deps.ts";
 
 /** A reply on its way into the log: the item, what watchers are told, and what it cost. */
@@ -137,12 +139,12 @@ function placeReply(
   { problems }: ToolCatalogue,
   price: WorkerDeps["price"],
 ): Reply {
-  const { parts, stopReason, usage, origin } = reply;
+  const { stopReason, usage, origin } = reply;
   const costUsd = price(plan.model, usage);
   return {
     item: {
       role: "assistant",
-      parts: [...parts],
+      parts: readableCalls(reply).map(wellFormedPart),
       origin,
       usage,
       costUsd,

@@ -166,5 +166,7 @@ function previewOf(outcome: ToolOutcome): string {
   const text = outcome.content
     .map((part) => (part.type === "text" ? part.text : `[${part.mediaType}]`))
     .join(" ");
-  return text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS)}…` : text;
+  return text.length > PREVIEW_CHARS
+    ? `${text.slice(0, PREVIEW_CHARS).toWellFormed()}…`
+    : text.toWellFormed();
 }

@@ -1,4 +1,4 @@
-/** One request to the API, sent again until it is answered: what a careful program of its own would do. */
+/** One request to the API, sent again until it is answered, when it says so: what a careful program of its own would do. */
 import { setTimeout as delay } from "node:timers/promises";
 import { verdictOf } from "./verdict.ts";
 import type { ClientWorld } from "./world.ts";
@@ -18,6 +18,11 @@ export interface Answered {
   readonly body: any;
 }
 
+interface Heard extends Answered {
+  /** 0 when it does not say. */
+  readonly retryAfterMs: number;
+}
+
 const ANSWER_MS_MAX = 30_000;
 const PATIENCE_MS = 75_000;
 const PAUSE_MS = 250;
@@ -26,13 +31,15 @@ const PAUSE_MS = 250;
 export async function callApi(world: ClientWorld, call: Call): Promise<Answered> {
   const since = Date.now();
   for (;;) {
+    let pauseMs = PAUSE_MS;
     try {
       const answered = await callOnce(world, call);
       if (!isForNow(answered.status) || Date.now() - since > PATIENCE_MS) return answered;
+      pauseMs = Math.max(pauseMs, answered.retryAfterMs);
     } catch (error) {
       if (verdictOf(error).kind !== "again" || Date.now() - since > PATIENCE_MS) throw error;
     }
-    await delay(PAUSE_MS);
+    await delay(pauseMs);
   }
 }
 
@@ -44,7 +51,7 @@ function isForNow(status: number): boolean {
 async function callOnce(
   { url, key }: ClientWorld,
   { method, path, body, lines, headers }: Call,
-): Promise<Answered> {
+): Promise<Heard> {
   const sent = lines ?? (body === undefined ? undefined : JSON.stringify(body));
   const type = lines === undefined ? "application/json" : "application/x-ndjson";
   const response = await fetch(`${url}${path}`, {
@@ -57,5 +64,6 @@ async function callOnce(
     ...(sent === undefined ? {} : { body: sent }),
     signal: AbortSignal.timeout(ANSWER_MS_MAX),
   });
-  return { status: response.status, body: JSON.parse(await response.text()) };
+  const retryAfterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;
+  return { status: response.status, body: JSON.parse(await response.text()), retryAfterMs };
 }

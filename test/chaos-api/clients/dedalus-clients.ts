@@ -5,7 +5,8 @@
 import { Dedalus, DedalusRunner } from "dedalus-labs";
 import { type Job, SERVER } from "../../chaos/jobs.ts";
 import { inputOf, modelsOf } from "../plan.ts";
-import { type Asked, chatBody, readChunks } from "./openai-clients.ts";
+import { chatBody, readChunks } from "./openai-clients.ts";
+import type { Asked } from "./patient.ts";
 import { type ClientWorld, keyOf, writeAccepted, writeAsked } from "./world.ts";
 
 const RETRIES_MAX = 20;

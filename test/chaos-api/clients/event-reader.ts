@@ -5,7 +5,7 @@ import type { Job } from "../../chaos/jobs.ts";
 import { fractionOf, numberOf } from "../../chaos/random.ts";
 import type { Outcome, Watched } from "../stories.ts";
 import { submit } from "./native-clients.ts";
-import type { Asked } from "./openai-clients.ts";
+import type { Asked } from "./patient.ts";
 import { verdictOf } from "./verdict.ts";
 import { type ClientWorld, write } from "./world.ts";
 

@@ -6,7 +6,7 @@ import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { z } from "zod";
 import { type Job, SERVER } from "../../chaos/jobs.ts";
 import { inputOf, modelsOf } from "../plan.ts";
-import type { Asked } from "./openai-clients.ts";
+import type { Asked } from "./patient.ts";
 import { verdictOf } from "./verdict.ts";
 import { type ClientWorld, keyOf, writeAccepted, writeAsked } from "./world.ts";
 

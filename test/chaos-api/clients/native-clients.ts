@@ -5,11 +5,11 @@ import { fractionOf } from "../../chaos/random.ts";
 import { inputOf, modelsOf } from "../plan.ts";
 import type { Outcome } from "../stories.ts";
 import { type Answered, callApi } from "./call-api.ts";
-import type { Asked } from "./openai-clients.ts";
+import type { Asked } from "./patient.ts";
 import { type ClientWorld, keyOf, write, writeAccepted, writeAsked } from "./world.ts";
 
 const WAIT_SECONDS = 10;
-const ENDED: readonly unknown[] = ["succeeded", "failed", "cancelled"];
+export const ENDED: readonly unknown[] = ["succeeded", "failed", "cancelled"];
 
 export async function askNative(job: Job, world: ClientWorld): Promise<Asked> {
   const runId = await submit(job, world);
@@ -45,12 +45,13 @@ async function awaitRun(world: ClientWorld, runId: string, job: Job): Promise<An
   }
 }
 
-function accepted(answered: Answered): Answered {
+/** Throws when it was refused. */
+export function accepted(answered: Answered): Answered {
   if (answered.status < 300) return answered;
   throw new Error(`answered ${answered.status}: ${JSON.stringify(answered.body).slice(0, 300)}`);
 }
 
-function outcomeOf(run: Answered["body"]): Outcome {
+export function outcomeOf(run: Answered["body"]): Outcome {
   if (run.status === "succeeded") return { kind: "text", text: run.final_output };
   return { kind: "refused", code: run.status === "cancelled" ? "cancelled" : run.error.code };
 }

@@ -2,13 +2,8 @@
 import OpenAI from "openai";
 import { type Job, SERVER } from "../../chaos/jobs.ts";
 import { inputOf, modelsOf } from "../plan.ts";
-import type { Outcome } from "../stories.ts";
+import type { Asked } from "./patient.ts";
 import { type ClientWorld, keyOf, writeAccepted, writeAsked } from "./world.ts";
-
-export interface Asked {
-  readonly outcome: Outcome;
-  readonly runId?: string | undefined;
-}
 
 const TIMEOUT_MS = 60_000;
 
@@ -30,32 +25,54 @@ export function chatBody(job: Job) {
   };
 }
 
-export async function askChat(job: Job, world: ClientWorld): Promise<Asked> {
+type ChatBody = Omit<OpenAI.Chat.ChatCompletionCreateParamsNonStreaming, "stream">;
+export type ResponseBody = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, "stream">;
+type Call = Extract<Asked["outcome"], { readonly kind: "calls" }>["calls"][number];
+
+export function askChat(job: Job, world: ClientWorld): Promise<Asked> {
+  return askCompletion(chatBody(job), job, world);
+}
+
+export async function askCompletion(body: ChatBody, job: Job, world: ClientWorld): Promise<Asked> {
   const idempotencyKey = keyOf("chat", job);
   writeAsked(world, job, idempotencyKey);
-  const completion = await clientOf(world).chat.completions.create(chatBody(job), {
+  const { id: runId, choices } = await clientOf(world).chat.completions.create(body, {
     headers: { "Idempotency-Key": idempotencyKey },
   });
-  writeAccepted(world, job, { idempotencyKey, runId: completion.id });
-  return {
-    runId: completion.id,
-    outcome: { kind: "text", text: completion.choices[0]?.message.content ?? "" },
-  };
+  writeAccepted(world, job, { idempotencyKey, runId });
+  const { content, tool_calls: made = [] } = choices[0]?.message ?? {};
+  const calls = made.flatMap((one) => (one.type === "function" ? [{ id: one.id, ...one.function }] : []));
+  return { runId, outcome: outcomeOf(content ?? "", calls) };
+}
+
+function outcomeOf(text: string, calls: readonly Call[], streamed?: string): Asked["outcome"] {
+  const told = { text, ...(streamed === undefined ? {} : { streamed }) };
+  return calls.length === 0 ? { kind: "text", ...told } : { kind: "calls", ...told, calls: [...calls] };
 }
 
 /** A chunk as Baton's streams have it. */
 interface Chunk {
   readonly id: string;
   readonly choices: readonly {
-    readonly delta: { readonly content?: string | null | undefined };
+    readonly delta: {
+      readonly content?: string | null | undefined;
+      readonly tool_calls?: readonly CallPiece[] | undefined;
+    };
     readonly finish_reason: unknown;
   }[];
   readonly baton?: { readonly withdrawn?: { readonly content_chars: number } };
 }
 
+interface CallPiece {
+  readonly index: number;
+  readonly id?: string;
+  readonly function?: { readonly name?: string; readonly arguments?: string };
+}
+
 /** What a reader has who knows of text that is withdrawn. Throws when the stream ends without a finish reason. */
 export async function readChunks(stream: AsyncIterable<unknown>, onId: (id: string) => void): Promise<Asked> {
   let content = "";
+  const calls: Call[] = [];
   let isFinished = false;
   let runId: string | undefined;
   for await (const piece of stream) {
@@ -68,31 +85,49 @@ export async function readChunks(stream: AsyncIterable<unknown>, onId: (id: stri
     const voided = baton?.withdrawn?.content_chars ?? 0;
     if (voided > content.length) throw new Error(`${voided} of ${content.length} characters are withdrawn`);
     content = content.slice(0, content.length - voided);
+    for (const piece of choices[0]?.delta.tool_calls ?? []) takePiece(calls, piece);
     isFinished ||= typeof choices[0]?.finish_reason === "string";
   }
   if (!isFinished) throw new Error("a stream ended without a finish reason");
-  return { runId, outcome: { kind: "text", text: content, streamed: content } };
+  return { runId, outcome: outcomeOf(content, calls, content) };
 }
 
-export async function askChatStream(job: Job, world: ClientWorld): Promise<Asked> {
+function takePiece(calls: Call[], { index, id, function: said }: CallPiece): void {
+  const call = calls[index] ?? { id: "", name: "", arguments: "" };
+  calls[index] = {
+    id: call.id + (id ?? ""),
+    name: call.name + (said?.name ?? ""),
+    arguments: call.arguments + (said?.arguments ?? ""),
+  };
+}
+
+export function askChatStream(job: Job, world: ClientWorld): Promise<Asked> {
+  return askCompletionStream(chatBody(job), job, world);
+}
+
+export async function askCompletionStream(body: ChatBody, job: Job, world: ClientWorld): Promise<Asked> {
   const idempotencyKey = keyOf("chat", job);
   writeAsked(world, job, idempotencyKey);
   const stream = await clientOf(world).chat.completions.create(
-    { ...chatBody(job), stream: true },
+    { ...body, stream: true },
     { headers: { "Idempotency-Key": idempotencyKey } },
   );
   return readChunks(stream, (runId) => writeAccepted(world, job, { idempotencyKey, runId }));
 }
 
-function responseBody(job: Job) {
+export function responseBody(job: Job) {
   const { model, mcp_servers, metadata } = chatBody(job);
   return { model, mcp_servers, metadata, instructions: job.spec.instructions ?? "", input: inputOf(job) };
 }
 
-export async function askResponse(job: Job, world: ClientWorld): Promise<Asked> {
+export function askResponse(job: Job, world: ClientWorld): Promise<Asked> {
+  return askWholeResponse(responseBody(job), job, world);
+}
+
+export async function askWholeResponse(body: ResponseBody, job: Job, world: ClientWorld): Promise<Asked> {
   const idempotencyKey = keyOf("responses", job);
   writeAsked(world, job, idempotencyKey);
-  const response = await clientOf(world).responses.create(responseBody(job), {
+  const response = await clientOf(world).responses.create(body, {
     headers: { "Idempotency-Key": idempotencyKey },
   });
   return told(response, job, world);
@@ -101,24 +136,35 @@ export async function askResponse(job: Job, world: ClientWorld): Promise<Asked> 
 function told(response: OpenAI.Responses.Response, job: Job, world: ClientWorld, streamed?: string): Asked {
   const runId = response.id.replace(/^resp_/, "");
   writeAccepted(world, job, { idempotencyKey: keyOf("responses", job), runId });
-  if (response.status === "completed") {
-    const text = response.output
-      .flatMap((item) => (item.type === "message" ? item.content : []))
-      .map((part) => (part.type === "output_text" ? part.text : ""))
-      .join("");
-    return { runId, outcome: { kind: "text", text, ...(streamed === undefined ? {} : { streamed }) } };
+  if (response.status !== "completed") {
+    return { runId, outcome: { kind: "refused", code: response.error?.code ?? response.status ?? "" } };
   }
-  return { runId, outcome: { kind: "refused", code: response.error?.code ?? response.status ?? "" } };
+  const text = response.output
+    .flatMap((item) => (item.type === "message" ? item.content : []))
+    .map((part) => (part.type === "output_text" ? part.text : ""))
+    .join("");
+  const calls = response.output.flatMap((item) =>
+    item.type === "function_call" ? [{ id: item.call_id, name: item.name, arguments: item.arguments }] : [],
+  );
+  return { runId, outcome: outcomeOf(text, calls, streamed) };
 }
 
-export async function askResponseStream(job: Job, world: ClientWorld): Promise<Asked> {
+export function askResponseStream(job: Job, world: ClientWorld): Promise<Asked> {
+  return askWholeResponseStream(responseBody(job), job, world);
+}
+
+export async function askWholeResponseStream(
+  body: ResponseBody,
+  job: Job,
+  world: ClientWorld,
+): Promise<Asked> {
   const idempotencyKey = keyOf("responses", job);
   writeAsked(world, job, idempotencyKey);
   const stream = await clientOf(world).responses.create(
-    { ...responseBody(job), stream: true },
+    { ...body, stream: true },
     { headers: { "Idempotency-Key": idempotencyKey } },
   );
-  const texts = new Map<string, string>();
+  const pieces = new Map<string, string>();
   let last: OpenAI.Responses.Response | undefined;
   let sequence = -1;
   for await (const event of stream) {
@@ -126,8 +172,11 @@ export async function askResponseStream(job: Job, world: ClientWorld): Promise<A
       throw new Error(`event ${event.sequence_number} came behind event ${sequence}`);
     }
     sequence = event.sequence_number;
-    if (event.type === "response.output_text.delta") {
-      texts.set(event.item_id, (texts.get(event.item_id) ?? "") + event.delta);
+    if (
+      event.type === "response.output_text.delta" ||
+      event.type === "response.function_call_arguments.delta"
+    ) {
+      pieces.set(event.item_id, (pieces.get(event.item_id) ?? "") + event.delta);
     }
     if (
       event.type === "response.completed" ||
@@ -138,6 +187,12 @@ export async function askResponseStream(job: Job, world: ClientWorld): Promise<A
     }
   }
   if (last === undefined) throw new Error("a stream ended without its last event");
-  const message = last.output.findLast((item) => item.type === "message");
-  return told(last, job, world, texts.get(message?.id ?? "") ?? "");
+  for (const item of last.output) {
+    if (item.type === "function_call" && pieces.get(item.id ?? "") !== item.arguments) {
+      throw new Error(`the arguments of ${item.id} came as ${pieces.get(item.id ?? "")}`);
+    }
+  }
+  // What was said on the way has no content by then.
+  const message = last.output.findLast((item) => item.type === "message" && item.content.length > 0);
+  return told(last, job, world, pieces.get(message?.id ?? "") ?? "");
 }

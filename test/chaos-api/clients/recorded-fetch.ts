@@ -7,23 +7,35 @@ const codeSchema = z.object({ error: z.object({ code: z.string() }) });
 /** In the protocol's form, `/mcp` says it in the message. */
 const rpcSchema = z.object({ jsonrpc: z.literal("2.0"), error: z.object({ message: z.string() }) });
 
-export function recordFetch(world: ClientWorld): void {
+/** `keys`: tasks by the bounded key that is theirs alone. */
+export function recordFetch(world: ClientWorld, keys: ReadonlyMap<string, string>): void {
   const plain = globalThis.fetch;
   globalThis.fetch = async (input, init) => {
     const at = Date.now();
-    const response = await whole(await plain(input, init));
     const asked = input instanceof Request ? input : { url: String(input), method: init?.method ?? "GET" };
-    const exchange: Exchange = {
-      at,
-      ms: Date.now() - at,
-      method: asked.method.toUpperCase(),
-      path: new URL(asked.url).pathname,
-      status: response.status,
-      ...(response.told ?? {}),
+    const key = keys.get(bearerOf(input, init));
+    const note = (status: number, told: Partial<Exchange> = {}): void => {
+      const exchange: Exchange = {
+        ...{ at, ms: Date.now() - at, method: asked.method.toUpperCase(), path: new URL(asked.url).pathname },
+        ...{ status, ...told, ...(key === undefined ? {} : { key }) },
+      };
+      write(world, "exchanges", exchange);
     };
-    write(world, "exchanges", exchange);
-    return response.answer;
+    try {
+      const response = await whole(await plain(input, init));
+      note(response.status, response.told);
+      return response.answer;
+    } catch (error) {
+      // It may have been counted against the key all the same.
+      if (key !== undefined) note(0);
+      throw error;
+    }
   };
+}
+
+function bearerOf(input: Parameters<typeof fetch>[0], init: RequestInit | undefined): string {
+  const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
+  return (headers.get("authorization") ?? "").replace(/^Bearer /i, "");
 }
 
 /** An error is read here, and its reader is given what was read. */

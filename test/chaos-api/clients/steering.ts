@@ -5,6 +5,7 @@ import { type Answered, callApi } from "./call-api.ts";
 import { type ClientWorld, writeAct } from "./world.ts";
 
 const LOOK_EVERY_MS = 500;
+const FIND_MS_MAX = 15_000;
 const ENDED: readonly unknown[] = ["succeeded", "failed", "cancelled"];
 
 /** Cancels or pauses it as planned, and resumes it; resolves when there is nothing more to do, or with `signal`. */
@@ -27,7 +28,8 @@ export async function steer({ act, mark }: Job, world: ClientWorld, signal: Abor
 
 /** Puts a run that ended without an answer back to work; whether it was there to be put back. */
 export async function retry({ mark }: Job, world: ClientWorld): Promise<boolean> {
-  const id = await findRun(mark, world, new AbortController().signal);
+  // What was refused without a run has none: then there is nothing to be found.
+  const id = await findRun(mark, world, AbortSignal.timeout(FIND_MS_MAX));
   if (id === undefined) return false;
   await doAct(id, mark, "retry", world);
   return true;

@@ -4,7 +4,7 @@ import { Dedalus } from "dedalus-labs";
 import OpenAI from "openai";
 import type { Outcome } from "../stories.ts";
 
-export type Verdict = Outcome | { readonly kind: "again"; readonly why: string };
+export type Verdict = Outcome | { readonly kind: "again"; readonly why: string; readonly afterMs?: number };
 
 /** Somebody has to act first, or Redis or the API has to be there again. */
 const PASSING = new Set([
@@ -13,6 +13,7 @@ const PASSING = new Set([
   "redis_unreachable",
   "shutting_down",
   "server_unreachable",
+  "rate_limited",
 ]);
 
 const NETWORK =
@@ -30,11 +31,12 @@ export function verdictOf(error: unknown): Verdict {
 interface ClientError extends Error {
   readonly status?: number | undefined;
   readonly error?: unknown;
+  readonly headers?: Headers | undefined;
 }
 
 function ofClientError(error: ClientError): Verdict {
   const code = codeIn(error.error);
-  if (code !== undefined) return PASSING.has(code) ? again(error) : { kind: "refused", code };
+  if (code !== undefined) return PASSING.has(code) ? again(error, error.headers) : { kind: "refused", code };
   // Without a status no answer came, or it broke off.
   if (error.status === undefined) return again(error);
   return { kind: "gave_up", why: `${error.status} without a code: ${error.message}` };
@@ -55,6 +57,11 @@ function isNetworkError(error: unknown): error is Error {
   return false;
 }
 
-function again(error: Error): Verdict {
-  return { kind: "again", why: `${error.name}: ${error.message}` };
+function again(error: Error, headers?: Headers): Verdict {
+  const seconds = Number(headers?.get("retry-after") ?? 0);
+  return {
+    kind: "again",
+    why: `${error.name}: ${error.message}`,
+    ...(seconds > 0 ? { afterMs: seconds * 1_000 } : {}),
+  };
 }

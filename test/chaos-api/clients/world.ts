@@ -1,7 +1,11 @@
 /** What every client of a chaos run through the API has: where the API is, its key, and what it writes down. */
+import { z } from "zod";
 import { type FileName, writeLine } from "../../chaos/files.ts";
 import type { Act } from "../../chaos/history.ts";
 import type { Job } from "../../chaos/jobs.ts";
+
+/** Keys of the API by the marks of the tasks that have one of their own. */
+export const keysSchema = z.record(z.string(), z.string());
 
 export interface ClientWorld {
   /** Of the front, without a path. */

@@ -97,6 +97,12 @@ test("another face of the same first half voids the first one whole", async () =
   expect(stream.appended()).toBe("😀\n\n😁");
 });
 
+test("half of a character in the middle of a text is sent as the log has it, and voids nothing", async () => {
+  const stream = open([reply("a \ufffd b")]);
+  expect(await stream.told(said("a \ud83d b"))).toEqual(["a \ufffd b"]);
+  expect(await stream.told(turn(0))).toEqual([]);
+});
+
 test("whatever becomes of the attempts, readers keep the answer, and no pair is torn", async () => {
   const attempt = fc.record({ words: words(), chars: fc.nat(20), pieces: fc.nat(6) });
   await fc.assert(

@@ -142,7 +142,7 @@ export class AnswerStream {
     const [whole, half] = beforeHalf(this.#reasoningHalf + text);
     this.#reasoningHalf = half;
     this.#hasThought ||= whole !== "";
-    return whole === "" ? [] : [{ kind: "reasoning", text: whole, model: this.#model }];
+    return whole === "" ? [] : [{ kind: "reasoning", text: whole.toWellFormed(), model: this.#model }];
   }
 
   /** Text that continues what was sent. */
@@ -156,7 +156,9 @@ export class AnswerStream {
     return whole === "" ? [] : this.#emit(whole);
   }
 
-  #emit(text: string): readonly AnswerEvent[] {
+  /** `said`: with no pair torn at its ends. A half within it is written as U+FFFD, as in the log. */
+  #emit(said: string): readonly AnswerEvent[] {
+    const text = said.toWellFormed();
     const paragraph = this.#sent === "" && this.#begun ? PARAGRAPH : "";
     this.#sent += text;
     return [{ kind: "text", text: paragraph + text, model: this.#model }];
@@ -192,7 +194,7 @@ export class AnswerStream {
   #reply(item: Item, isFollowed = false): readonly AnswerEvent[] {
     this.#model = item.origin?.model ?? this.#model;
     const model = this.#model;
-    const text = textOf(item);
+    const text = textOf(item).toWellFormed();
     const calls = callsOf(item, this.#options.clientTools);
     const others = item.parts.some((part) => part.type === "tool_call") && calls.length === 0;
     // What a model says instead of an answer is told as its refusal, when the run ends with it.

@@ -46,8 +46,9 @@ export function answerOf(run: Run, spec: RunSpec, items: readonly Item[], isStop
   switch (run.status) {
     case "succeeded": {
       const calls = last === undefined ? [] : callsOf(last, clientToolsOf(spec));
-      if (calls.length > 0) return { ...answer, calls, finishReason: "tool_calls" };
-      return { ...answer, finishReason: stopReason === "length" ? "length" : "stop" };
+      // A limit may have cut the last call in the middle of its arguments: whoever runs it must not take it for whole.
+      if (stopReason === "length") return { ...answer, calls, finishReason: "length" };
+      return { ...answer, calls, finishReason: calls.length > 0 ? "tool_calls" : "stop" };
     }
     case "failed": {
       const { code, message } = run.error;

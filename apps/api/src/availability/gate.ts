@@ -10,7 +10,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import { HttpProblem } from "../problem.ts";
 import { answerEarly, dropLateErrors } from "./answer-early.ts";
-import { unreachableError } from "./redis-errors.ts";
+import { awayError } from "./redis-errors.ts";
 import { RedisWatch } from "./redis-watch.ts";
 
 const ASK_EVERY_MS = 500;
@@ -24,9 +24,11 @@ export function addAvailability(app: ApiApp, { store, stopping }: ApiContext): v
     everyMs: ASK_EVERY_MS,
     patienceMs: PATIENCE_MS,
     onChange(isAway) {
-      app.log[isAway ? "warn" : "info"](isAway ? "Redis does not answer" : "Redis answers again");
+      if (isAway)
+        app.log.warn({ err: watch.refusal }, "Redis does not answer, or refuses what is asked of it");
+      else app.log.info("Redis answers again");
       // What has begun to answer goes on: a stream of events, lines of a batch.
-      if (isAway) for (const reply of unanswered) answerEarly(reply, unreachableError());
+      if (isAway) for (const reply of unanswered) answerEarly(reply, awayError(watch.refusal));
     },
   });
   dropLateErrors(app);
@@ -38,7 +40,7 @@ export function addAvailability(app: ApiApp, { store, stopping }: ApiContext): v
         retryAfter: RETRY_AFTER_SECONDS,
       });
     }
-    if (watch.isAway) throw unreachableError();
+    if (watch.isAway) throw awayError(watch.refusal);
     unanswered.add(reply);
     reply.raw.once("close", () => unanswered.delete(reply));
   });

@@ -21,6 +21,11 @@ test.each([
   expect(body.error.message).not.toContain(message);
 });
 
+test("a Redis that cannot write to its disk is not said to be silent", () => {
+  const { body } = problemOf(new Error("MISCONF Errors writing to the AOF file: No space left on device"));
+  expect(body.error.message).toContain("cannot write to its disk");
+});
+
 test("what is a fault stays one", () => {
   expect(problemOf(new Error("ERR wrong number of arguments"))).toMatchObject({ status: 500, isFault: true });
   expect(problemOf(new BatonError("not_found", "OOM is no run")).status).toBe(404);

@@ -22,6 +22,7 @@ export class RedisWatch implements AsyncDisposable {
   readonly #closed = new AbortController();
   readonly #loop: Promise<void>;
   #isAway = false;
+  #refusal: unknown;
 
   constructor(options: RedisWatchOptions) {
     this.#options = options;
@@ -30,6 +31,11 @@ export class RedisWatch implements AsyncDisposable {
 
   get isAway(): boolean {
     return this.#isAway;
+  }
+
+  /** What it said the last time that it refused; undefined when it says nothing. */
+  get refusal(): unknown {
+    return this.#refusal;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,15 +71,20 @@ export class RedisWatch implements AsyncDisposable {
   async #ask(): Promise<"answered" | "refused"> {
     try {
       await this.#options.ask();
+      this.#refusal = undefined;
       return "answered";
-    } catch {
-      // Whatever it says, it does not do what requests need; they say what is wrong when they ask.
+    } catch (error) {
+      // Whatever it says, it does not do what requests need.
+      this.#refusal = error;
       return "refused";
     }
   }
 
   #beginPatience(): Disposable {
-    const onLate = (): void => this.#set(true);
+    const onLate = (): void => {
+      this.#refusal = undefined;
+      this.#set(true);
+    };
     let timer = setTimeout(() => {
       timer = setTimeout(onLate, READING_MS);
     }, this.#options.patienceMs);

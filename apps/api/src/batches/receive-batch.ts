@@ -22,7 +22,7 @@ import type { FileUrlGuard } from "../hardening/file-urls.ts";
 import type { ActAnswer, Live } from "../ndjson/answer-act.ts";
 import { HttpProblem, invalidRequest } from "../problem.ts";
 import type { ModelCheck } from "./model-check.ts";
-import { openSpool, type Spool } from "./spool.ts";
+import { openSpool, type Spool, type SpoolPlace } from "./spool.ts";
 import type { UploadOptions } from "./upload-options.ts";
 
 /** Bad lines and conflicts in an answer; they are counted beyond. */
@@ -35,7 +35,7 @@ export interface BatchUpload {
   readonly options: UploadOptions;
   readonly models: ModelCheck;
   readonly files: FileUrlGuard | undefined;
-  readonly folder: string;
+  readonly place: SpoolPlace;
   readonly bytesMax: number;
   readonly live: Live;
   /** Aborted when the API stops. */
@@ -54,8 +54,8 @@ interface Checked extends BatchCheck {
 }
 
 export async function receiveBatch(upload: BatchUpload): Promise<ActAnswer> {
-  const { options, models, files, folder, bytesMax } = upload;
-  await using spool = await openSpool(folder, bytesMax);
+  const { options, models, files, place, bytesMax } = upload;
+  await using spool = await openSpool(place, bytesMax);
   const reading = {
     ...options.reading,
     check: (spec: RunSpec) => models.check(spec) ?? (files && filesProblem(spec, files)),

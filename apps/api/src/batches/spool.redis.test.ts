@@ -1,5 +1,6 @@
-/** Uploads to an API whose folder for them cannot be made: told to the caller by a code, and to the operator in the log. */
-import { rm, writeFile } from "node:fs/promises";
+/** Uploads to an API whose folder for them cannot be made, or does not answer: told to the caller by a code, and to the operator in the log. */
+import { execFileSync } from "node:child_process";
+import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -7,6 +8,7 @@ import { useRedis } from "../../../../test/support/redis.ts";
 import { type TempFolder, tempFolder } from "../../../../test/support/temp-folder.ts";
 import { until } from "../../../../test/support/until.ts";
 import { type BatchRig, line, openBatchRig, postBatch } from "../testing/batch-rig.ts";
+import { DiskLane } from "./disk-lane.ts";
 
 const redis = useRedis();
 let folder: TempFolder;
@@ -20,7 +22,7 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-async function openApi(uploadFolder: string) {
+async function openApi(uploadFolder: string, uploadLane?: DiskLane) {
   let log = "";
   const destination = {
     write(text: string) {
@@ -29,6 +31,7 @@ async function openApi(uploadFolder: string) {
   };
   const api = await batches.openApi(batches.api.producer, {
     uploadFolder,
+    uploadLane,
     log: pino({ level: "warn" }, destination),
   });
   return { api, lines: () => log.split("\n").filter((one) => one !== "") };
@@ -66,6 +69,42 @@ test.runIf(process.platform === "linux")(
         status: 507,
         body: { error: { code: "no_room" } },
       });
+    } finally {
+      await api.stop(1_000);
+    }
+  },
+);
+
+test.skipIf(process.platform === "win32")(
+  "a disk that does not answer: uploads are refused within their time, all else goes on, and it comes back",
+  async () => {
+    const pipe = join(folder.path, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const lane = new DiskLane(100);
+    const { api, lines } = await openApi(join(folder.path, "uploads"), lane);
+    try {
+      // To open a pipe waits for the other end, as a dead disk is waited for.
+      const held = expect(
+        lane.run(
+          () => open(pipe, "r"),
+          (handle) => handle.close(),
+        ),
+      ).rejects.toThrow("does not answer");
+      const refused = { status: 507, body: { error: { code: "no_room" } } };
+      // The first waits as long as it may, the second is refused at once.
+      for (const id of ["waits", "comes"]) {
+        const answer = await postBatch(api.url, `?id=${id}`, line("a"));
+        expect(answer).toMatchObject(refused);
+        expect(answer.text).toContain("ETIMEDOUT");
+        expect((await fetch(`${api.url}/v1/batches/${id}`)).status).toBe(404);
+      }
+      await held;
+      expect(api.isHeldByDisk).toBe(true);
+      await until(() => lines().length === 2, { what: "a line for each" });
+      for (const one of lines()) expect(one).toContain(`batch files are kept in ${folder.path}`);
+      await (await open(pipe, "w")).close();
+      await until(() => !api.isHeldByDisk, { what: "the disk" });
+      expect(await postBatch(api.url, "?id=back", line("a"))).toMatchObject({ status: 202 });
     } finally {
       await api.stop(1_000);
     }

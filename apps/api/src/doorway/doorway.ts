@@ -6,15 +6,17 @@
  * - D1: A request that comes before `open` is answered by what is opened, in order; or told to come again, when that takes too
  *   long or never comes (`early-requests.ts`).
  * - D2: `localhost` is each address that the name has, and all of them are bounded, closed and cut alike.
- * - D3: `close` takes nothing new, and resolves when everything that was taken is answered or cut.
+ * - D3: `close` takes no more connections, and resolves when what came by those that there are is answered to the last byte,
+ *   or cut.
  */
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, Server as SocketServer } from "node:net";
 import { onBrokenConnection, onOddExpectation } from "../hardening/broken-requests.ts";
 import { boundServer, httpOptions, type ServerBounds } from "../hardening/server-bounds.ts";
 import { EarlyRequests } from "./early-requests.ts";
+import { LastBytes } from "./last-bytes.ts";
 
 export interface DoorwayOptions {
   readonly host: string;
@@ -52,12 +54,13 @@ export async function openDoorway(options: DoorwayOptions): Promise<Doorway> {
   const early = new EarlyRequests(options.waitMsMax);
   const servers = await listenEverywhere(options, () => makeServer(options.bounds, early.take));
   const [server] = servers;
+  const doors = servers.map((each) => ({ each, lastBytes: new LastBytes(each, options.bounds?.stallMsMax) }));
   let closing: Promise<unknown> | undefined;
   const cut = (): void => {
     for (const each of servers) each.closeAllConnections();
   };
   const close = async (): Promise<void> => {
-    closing ??= Promise.all(servers.map(closeServer));
+    closing ??= Promise.all(doors.map(({ each, lastBytes }) => lastBytes.closeIdle(closeSockets(each))));
     await closing;
   };
   return {
@@ -128,6 +131,15 @@ async function listen(server: Server, host: string, port: number): Promise<Serve
   server.listen({ host, port });
   await once(server, "listening");
   return server;
+}
+
+/** Takes nothing new; as a server of sockets, because one of HTTP would also cut answers that are on their way. */
+async function closeSockets(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    SocketServer.prototype.close.call(server, () => resolve());
+  });
+  // All are gone, so that it only ends Node's look for those that are too slow.
+  await closeServer(server);
 }
 
 function closeServer(server: Server): Promise<void> {

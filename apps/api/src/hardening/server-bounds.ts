@@ -24,6 +24,8 @@ export interface ServerBounds {
   readonly headersMsMax?: number | undefined;
   readonly requestMsMax?: number | undefined;
   readonly lookEveryMs?: number | undefined;
+  /** How long a reader may take nothing of an answer that was said to its end. */
+  readonly stallMsMax?: number | undefined;
 }
 
 /** What a server is made with. */

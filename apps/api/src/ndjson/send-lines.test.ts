@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from "node:http";
 import { type FastifyReply, fastify } from "fastify";
 import { expect, test } from "vitest";
 import { until } from "../../../../test/support/until.ts";
+import { openRaw } from "../testing/raw-request.ts";
 import { type ActAnswer, answerAct, type Live } from "./answer-act.ts";
 import { type SendLinesOptions, sendLines } from "./send-lines.ts";
 
@@ -75,6 +76,42 @@ test("what is wrong before the first line is an answer, and after it cuts the co
   };
   await using second = await serve({ lines: later });
   await expect(fetch(second.url).then((answer) => answer.text())).rejects.toThrow();
+});
+
+test("who speaks HTTP/1.0, as many a proxy does, does not take a part for the whole either", async () => {
+  const isThere = Promise.withResolvers<void>();
+  const lines = async function* () {
+    yield { line: 1 };
+    await isThere.promise;
+    throw new Error("half-way");
+  };
+  await using served = await serve({ lines });
+  using raw = await openRaw(served.url);
+  const errors: unknown[] = [];
+  raw.socket.on("error", (error) => errors.push(error));
+  raw.socket.on("data", (bytes: Buffer) => {
+    if (bytes.includes('{"line":1}')) isThere.resolve();
+  });
+  raw.socket.write("GET / HTTP/1.0\r\n\r\n");
+  expect(await raw.ended).toMatch(/\{"line":1\}\n$/);
+  expect(errors).toMatchObject([{ code: "ECONNRESET" }]);
+});
+
+test("nor does one that has taken nothing for long, and goes on when it was cut", async () => {
+  const cut = Promise.withResolvers<void>();
+  const lines = async function* (signal: AbortSignal) {
+    signal.addEventListener("abort", () => cut.resolve());
+    while (!signal.aborted) yield LONG;
+  };
+  await using served = await serve({ lines, sending: { stallMsMax: 200 } });
+  using raw = await openRaw(served.url);
+  const errors: unknown[] = [];
+  raw.socket.on("error", (error) => errors.push(error));
+  raw.socket.pause().write("GET / HTTP/1.0\r\n\r\n");
+  await cut.promise;
+  raw.socket.resume();
+  await raw.ended;
+  expect(errors).toMatchObject([{ code: "ECONNRESET" }]);
 });
 
 test("a reader that takes nothing is not read for, and is cut in the end", async () => {

@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { clientLeft } from "../client-left.ts";
 import { HttpProblem } from "../problem.ts";
+import { breakOff } from "./break-off.ts";
 import { cutWhenStalled } from "./stalled-reader.ts";
 
 export const NDJSON = "application/x-ndjson";
@@ -64,6 +65,10 @@ async function* begun(
 
 /** From here on the reply counts as sent: nobody else answers, however long the stream goes on. */
 export function sendStream(reply: FastifyReply, stream: Readable): void {
+  // Before Fastify hears of it, which ends the connection in its own way.
+  stream.once("error", () => {
+    if (reply.raw.headersSent) breakOff(reply.raw);
+  });
   reply.header("content-type", NDJSON).send(stream).hijack();
 }
 

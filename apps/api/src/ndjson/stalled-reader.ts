@@ -1,5 +1,6 @@
 /** A reader that takes nothing for long holds what is read for it: it is cut, and comes again where it was. */
 import type { ServerResponse } from "node:http";
+import { breakOff } from "./break-off.ts";
 
 export const STALL_MS_MAX = 120_000;
 
@@ -8,7 +9,7 @@ export function cutWhenStalled(response: ServerResponse, stallMsMax: number = ST
   // One that is closed already would say so to nobody.
   if (response.destroyed) return;
   const timer = setTimeout(() => {
-    if (response.writableNeedDrain) response.destroy();
+    if (response.writableNeedDrain) breakOff(response);
     else timer.refresh();
   }, stallMsMax);
   response.on("drain", () => timer.refresh());

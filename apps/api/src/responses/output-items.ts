@@ -133,21 +133,28 @@ export function mcpCallItem(runId: RunId, place: number, { call, result, server 
 
 /** What the last model said, when it said something or did nothing else. */
 export function answerMessage(answer: Answer, id: string): readonly MessageItem[] {
-  const { text, refusal, calls, finishReason } = answer;
+  const { text, refusal, calls } = answer;
   if (refusal !== null) return [messageItem(id, { type: "refusal", refusal }, "completed")];
   if (text === "" && calls.length > 0) return [];
-  const isCut = finishReason === "length" || finishReason === "content_filter";
-  return [messageItem(id, textContent(text), isCut ? "incomplete" : "completed")];
+  return [
+    messageItem(id, textContent(text), isCut(answer) && calls.length === 0 ? "incomplete" : "completed"),
+  ];
+}
+
+/** Its last piece may not be whole. */
+function isCut({ finishReason }: Answer): boolean {
+  return finishReason === "length" || finishReason === "content_filter";
 }
 
 /** Calls of the caller's own functions. */
-export function callItems(run: Run, { calls }: Answer, callIds: CallIds): readonly CallItem[] {
+export function callItems(run: Run, answer: Answer, callIds: CallIds): readonly CallItem[] {
+  const { calls } = answer;
   return calls.map((call, place) => ({
     type: "function_call",
     id: itemIdOf("fc", run.id, place),
     call_id: callIds(place),
     name: call.name,
     arguments: argumentsText(call),
-    status: "completed",
+    status: isCut(answer) && place === calls.length - 1 ? "incomplete" : "completed",
   }));
 }

@@ -29,11 +29,6 @@ export interface Begun {
 
 const FIELD = "previous_response_id";
 
-/** The response that this one began with, as far as its run was told. */
-export function previousIdOf({ metadata }: Pick<Run, "metadata">): string | null {
-  return metadata?.[FIELD] ?? null;
-}
-
 /** Throws `previous_response_not_found`, or an `OpenAiProblem` that says why it cannot be gone on from. */
 export async function beginWith(
   runs: Pick<RunService, "get" | "conversation">,

@@ -4,6 +4,7 @@ import type { Body } from "@baton/producer";
 import { runTakenUp } from "../answers/call-ids.ts";
 import { flag, readSpec } from "../chat/read-request.ts";
 import { responseFields } from "./response-fields.ts";
+import { withOwnLabels } from "./response-labels.ts";
 
 export interface ResponseRequest {
   readonly spec: RunSpec;
@@ -24,7 +25,7 @@ export function readResponseRequest(
     stream: flag(body.stream, "stream"),
     background: flag(body.background, "background"),
     previousId: previousOf(body),
-    spec: specOf(body, config),
+    spec: specOf(withOwnLabels(body), config),
   };
 }
 

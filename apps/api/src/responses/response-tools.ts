@@ -14,6 +14,7 @@ export function responseTools(value: unknown, name: string, draft: Draft): void 
     if (!isObject(tool)) draft.refuse(source, "an object is expected");
     else if (tool.type === "function") {
       draft.part(`tools.${functions.length}`, source);
+      draft.part(`tools.${functions.length}.function`, source);
       functions.push(functionOf(tool));
     } else if (tool.type === "mcp") {
       draft.part(`mcp_servers.${servers.length}`, source);

@@ -13,8 +13,8 @@ import {
   type Work,
   workOf,
 } from "./output-items.ts";
-import { previousIdOf } from "./previous-response.ts";
 import { itemIdOf, responseIdOf } from "./response-ids.ts";
+import { toldLabels } from "./response-labels.ts";
 import { toolsOf } from "./response-tools.ts";
 
 const count = z.int().min(0);
@@ -25,7 +25,7 @@ export const responseSchema = z.object({
   object: z.literal("response"),
   /** Seconds since 1970. */
   created_at: z.int(),
-  completed_at: z.int().nullable(),
+  completed_at: z.int().nullable().describe("Null unless it is completed."),
   status: z.enum(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]),
   error: z
     .object({ code: z.enum(["server_error", "rate_limit_exceeded", "invalid_prompt"]), message: z.string() })
@@ -49,6 +49,8 @@ export const responseSchema = z.object({
   instructions: z.string().nullable(),
   max_output_tokens: z.int().nullable(),
   metadata: z.record(z.string(), z.string()),
+  user: z.string().optional(),
+  safety_identifier: z.string().optional(),
   parallel_tool_calls: z.boolean(),
   reasoning: z.object({ effort: z.string().nullable(), summary: z.null() }),
   temperature: z.number().nullable(),
@@ -119,17 +121,19 @@ export function responseOf(facts: ResponseFacts, output: readonly OutputItem[]):
   const { run, spec, items, ending } = facts;
   const { models_used, mcp_server_errors, baton } = extrasOf(run, spec, items);
   const isOver = isTerminal(run.status);
+  const end = endOf(run, ending);
   return {
     id: responseIdOf(run.id),
     object: "response",
     created_at: secondsOf(run.createdAt),
-    completed_at: "endedAt" in run ? secondsOf(run.endedAt) : null,
-    ...endOf(run, ending),
+    completed_at: end.status === "completed" && "endedAt" in run ? secondsOf(run.endedAt) : null,
+    ...end,
     model: ending === undefined || ending instanceof OpenAiProblem ? run.model : ending.model,
     output: [...output],
     ...(isOver ? { usage: usageOf(run.usage) } : {}),
-    previous_response_id: previousIdOf(run),
-    ...askedOf(run, spec),
+    previous_response_id: null,
+    ...toldLabels(run),
+    ...askedOf(spec),
     access_programs: null,
     models_used,
     ...(mcp_server_errors === undefined ? {} : { mcp_server_errors }),
@@ -178,12 +182,11 @@ function statusOf({ status }: Run): Response["status"] {
 }
 
 /** What was asked for, as far as the run keeps it. */
-function askedOf(run: Run, spec: RunSpec) {
+function askedOf(spec: RunSpec) {
   const { settings = {}, response_format: format, tool_choice: choice } = spec;
   return {
     instructions: spec.instructions ?? null,
     max_output_tokens: settings.max_output_tokens ?? null,
-    metadata: labelsOf(run),
     parallel_tool_calls: settings.parallel_tool_calls ?? true,
     reasoning: { effort: settings.effort ?? (settings.thinking === "off" ? "none" : null), summary: null },
     temperature: settings.temperature ?? null,
@@ -199,12 +202,6 @@ function askedOf(run: Run, spec: RunSpec) {
     top_p: settings.top_p ?? null,
     truncation: "disabled" as const,
   };
-}
-
-/** But for the one that a field of the response tells. */
-function labelsOf({ metadata = {} }: Run): Response["metadata"] {
-  const { previous_response_id: _told, ...labels } = metadata;
-  return labels;
 }
 
 function usageOf(usage: Usage): NonNullable<Response["usage"]> {

@@ -106,7 +106,7 @@ function addRoute(app: ApiApp, context: ApiContext, places: UploadPlaces): void 
           files: context.files,
           models: openModelCheck(context.config, patterns),
           bytesMax,
-          folder: context.uploadFolder,
+          place: context.uploads,
           live,
           stopping: context.stopping,
         });

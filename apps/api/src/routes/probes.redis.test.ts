@@ -1,5 +1,6 @@
 /** Probes and metrics: what a process tells of itself and of the store, also while Redis does not answer. */
 import { describe, expect, test } from "vitest";
+import { breakDisk } from "../../../../test/support/broken-disk.ts";
 import { freshRedis, useRedis } from "../../../../test/support/redis.ts";
 import { until } from "../../../../test/support/until.ts";
 import { type ApiRig, openApiRig } from "../testing/api-rig.ts";
@@ -91,4 +92,37 @@ describe("while Redis does not answer", () => {
     });
     await until(async () => (await sample(api, "baton_store_up")) === 1, { what: "the store to be up" });
   });
+});
+
+test("while Redis cannot write to its disk, whoever asks is told so, and nothing looks like success", async () => {
+  await using own = await freshRedis();
+  await using api = await openApiRig(own.url);
+  const { body: before } = await api.call("POST", "/v1/runs?wait=20", { input: "hi", model: GPT });
+  await using disk = await breakDisk(own);
+  expect(await api.call("GET", "/readyz")).toMatchObject({
+    status: 503,
+    text: "redis cannot write to its disk\n",
+  });
+  const ask = () => api.call("POST", "/v1/runs", { input: "hi", model: GPT });
+  // What Redis itself refuses, and what is refused once it is known.
+  for (const look of [undefined, "/v1/runs?limit=1"]) {
+    const answer =
+      look === undefined
+        ? await ask()
+        : await until(
+            async () => {
+              const { status } = await api.call("GET", look);
+              return status === 503 ? await ask() : undefined;
+            },
+            { what: "the API to know" },
+          );
+    expect(answer).toMatchObject({ status: 503, body: { error: { code: "redis_unreachable" } } });
+    expect(answer.text).toContain("cannot write to its disk");
+    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  }
+  await disk.mend();
+  await until(async () => (await api.call("GET", "/readyz")).status === 200, { what: "the API to be ready" });
+  await until(async () => (await api.call("GET", "/v1/runs")).status === 200, { what: "an answer" });
+  const { data } = (await api.call("GET", "/v1/runs")).body;
+  expect(data.map(({ id }: { id: string }) => id)).toEqual([before.id]);
 });

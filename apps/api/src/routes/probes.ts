@@ -2,7 +2,7 @@
  * `/healthz`: the process answers. `/readyz`: it can do its work, which takes Redis; 503 with the reason when it cannot.
  * `/metrics`: what it did, and what is true of the whole store.
  */
-import { answers } from "@baton/store";
+import { whyUnusable } from "@baton/store";
 import { z } from "zod";
 import type { ApiApp, ApiContext } from "../api-context.ts";
 import type { ApiMetrics } from "../metrics/api-meters.ts";
@@ -34,17 +34,13 @@ export function addProbes(app: ApiApp, { store, stopping }: ApiContext): void {
         summary: "Whether the API can do its work",
         response: {
           200: plain("`ok`"),
-          503: plain("Why not: it stops, or Redis does not answer."),
+          503: plain("Why not: it stops, or Redis does not answer, or cannot write to its disk."),
           "4xx": PROBLEMS["4xx"],
         },
       },
     },
     async (_request, reply) => {
-      const why = stopping.aborted
-        ? "stopping"
-        : (await answers(store.connection, ANSWER_MS_MAX))
-          ? undefined
-          : "redis does not answer";
+      const why = stopping.aborted ? "stopping" : await whyUnusable(store.connection, ANSWER_MS_MAX);
       reply.type("text/plain; charset=utf-8").header("cache-control", "no-store");
       return reply.code(why === undefined ? 200 : 503).send(`${why ?? "ok"}\n`);
     },

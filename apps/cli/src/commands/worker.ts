@@ -5,6 +5,7 @@ import type { Doorway } from "@baton/api/doorway";
 import { BatonError } from "@baton/core";
 import { availableProviders, type Stopping, serve } from "@baton/worker-app/serve";
 import { type ApiFlags, startCommandApi } from "../api-flags.ts";
+import type { ServedApi } from "../at-door.ts";
 import { type LocalContext, openLocal } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { readyScreen } from "../ready-screen.ts";
@@ -31,9 +32,11 @@ export async function up(
   flags: WorkerFlags & ApiFlags,
   doorway: Doorway,
   stopping: Stopping,
+  served: (api: ServedApi) => void,
 ): Promise<ExitCode> {
   await using context = await openLocal({ quiet: flags.json === true });
   const api = await startCommandApi(context, flags, doorway);
+  served(api);
   try {
     return await serveModels(context, flags, stopping, api);
   } finally {

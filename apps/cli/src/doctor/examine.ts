@@ -121,7 +121,7 @@ async function openSubject({ environment }: Machine, scrub: Scrub): Promise<Subj
   }
   try {
     const connection = await within(ANSWER_MS_MAX, async (signal) => {
-      const opened = await openFailFastConnection({ url: place.url });
+      const opened = await openFailFastConnection({ url: place.url, onlyLooks: true });
       // Nobody waits for it any more.
       if (signal.aborted) opened.disconnect();
       return opened;

@@ -141,7 +141,7 @@ function clientsFinding({ info }: RedisFacts): Finding {
 function latencyFinding({ pingsMs }: RedisFacts): Finding {
   const sorted = [...pingsMs].sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
-  const found = `${median < 10 ? median.toFixed(1) : median.toFixed(0)} ms (median of ${sorted.length} PINGs)`;
+  const found = `${median < 10 ? median.toFixed(1) : median.toFixed(0)} ms (median of ${sorted.length} round trips)`;
   const status = median > LATENCY_MS_WARN ? "warn" : "ok";
   return finding("latency", status, found, "run workers near Redis: each turn takes several trips to it");
 }

@@ -1,5 +1,5 @@
 /** The meters of a worker process and the server that shows them: open before the worker starts, closed after it. */
-import { answers } from "@baton/store";
+import { whyUnusable } from "@baton/store";
 import type { Signals } from "@baton/worker";
 import { createMetrics } from "./metrics.ts";
 import { metricsHandler } from "./metrics-handler.ts";
@@ -32,7 +32,7 @@ export async function serveMetrics(store: FleetSource, address: MetricsAddress):
     if (state !== "ready") return state;
     const pools = failing();
     if (pools.length > 0) return `redis refuses the claims of ${pools.join(", ")}: the log says why`;
-    return (await answers(store.connection, ANSWER_MS_MAX)) ? undefined : "redis does not answer";
+    return await whyUnusable(store.connection, ANSWER_MS_MAX);
   };
   const server = await startMetricsServer(metricsHandler({ metrics, unready }), address);
   return {

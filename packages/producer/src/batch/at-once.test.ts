@@ -44,6 +44,30 @@ describe("for each at once", () => {
     expect(most).toBe(6);
   });
 
+  test("heavy ones go fewer at a time, and one that is too heavy goes alone", async () => {
+    const { open, act } = gate();
+    const weights = [3, 3, 3, 1, 50, 1];
+    const begun: number[] = [];
+    const all = forEachAtOnce(
+      numbers(weights.length),
+      100,
+      (number) => {
+        begun.push(number);
+        return act();
+      },
+      never,
+      { max: 8, of: (number) => weights[number] ?? 0 },
+    );
+    const groups: number[][] = [];
+    while (groups.flat().length < weights.length) {
+      await until(() => open.length > 0, { what: "work" });
+      groups.push(begun.splice(0));
+      for (const done of open.splice(0)) done();
+    }
+    await all;
+    expect(groups).toEqual([[0, 1, 2], [3, 4], [5]]);
+  });
+
   test("what has begun is waited for when one fails, and the first error is thrown", async () => {
     const { open, act } = gate();
     const done: number[] = [];

@@ -1,32 +1,46 @@
 /** Many things at once, with a bound on how many. */
 
+/** Of what is at work together; one alone may be heavier. */
+export interface WeightBound<Value> {
+  readonly max: number;
+  readonly of: (value: Value) => number;
+}
+
 /**
- * Does `act` to each value, at most `atOnceMax` at a time. What has begun is waited for, also when one fails or
- * the values do: that error is thrown then. After an abort nothing more begins.
+ * Does `act` to each value, at most `atOnceMax` at a time, and no further one while those weigh more than they may. What has
+ * begun is waited for, also when one fails or the values do: that error is thrown then. After an abort nothing more begins.
  */
 export async function forEachAtOnce<Value>(
   values: AsyncIterable<Value>,
   atOnceMax: number,
   act: (value: Value) => Promise<void>,
   signal: AbortSignal,
+  weight: WeightBound<Value> = { max: 1, of: () => 0 },
 ): Promise<void> {
   let atWork = 0;
+  let weighs = 0;
   let failure: { readonly error: unknown } | undefined;
   let wake: (() => void) | undefined;
-  const settled = (): void => {
+  const settled = (own: number): void => {
     atWork -= 1;
+    weighs -= own;
     // Half of them together: waking for each would send them one by one.
-    if (atWork <= atOnceMax / 2) wake?.();
+    if (atWork <= atOnceMax / 2 && weighs <= weight.max / 2) wake?.();
   };
   try {
     for await (const value of values) {
       if (signal.aborted || failure !== undefined) break;
+      const own = weight.of(value);
       atWork += 1;
-      act(value).then(settled, (error: unknown) => {
-        failure ??= { error };
-        settled();
-      });
-      if (atWork < atOnceMax) continue;
+      weighs += own;
+      act(value).then(
+        () => settled(own),
+        (error: unknown) => {
+          failure ??= { error };
+          settled(own);
+        },
+      );
+      if (atWork < atOnceMax && weighs < weight.max) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

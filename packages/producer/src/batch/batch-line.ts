@@ -12,7 +12,12 @@ export interface BatchLine {
   readonly line: number;
   readonly customId: string;
   readonly spec: RunSpec;
+  /** How long it is in the file, where it is long: few such lines are submitted at a time. */
+  readonly chars?: number;
 }
+
+/** From so many characters on a line is long. */
+const LONG_CHARS = 4_096;
 
 export interface BadLine {
   readonly kind: "bad";
@@ -52,10 +57,20 @@ export function parseBatchLine(text: string, line: number, defaults: SpecDefault
     return bad(line, `${unknown}: a line has ${[...known].join(", ")} and nothing else`, customId);
   }
   if (!isObject(body)) return bad(line, "body: an object is missing", customId);
-  if (!isOpenAi) return lineOf(line, customId, withDefaults(body, defaults), (path) => ["body", ...path]);
+  if (!isOpenAi) {
+    const read = lineOf(line, customId, withDefaults(body, defaults), (path) => ["body", ...path]);
+    return weighed(read, text.length);
+  }
   const translated = translateBody(value.method, value.url, body);
   if (translated.kind === "untranslatable") return bad(line, translated.reason, customId);
-  return lineOf(line, customId, withDefaults(translated.spec, defaults), translated.pathOf);
+  return weighed(
+    lineOf(line, customId, withDefaults(translated.spec, defaults), translated.pathOf),
+    text.length,
+  );
+}
+
+function weighed(read: BatchLine | BadLine, chars: number): BatchLine | BadLine {
+  return read.kind === "bad" || chars < LONG_CHARS ? read : { ...read, chars };
 }
 
 /** What the parser says, without what it quotes: a line may hold what its owner keeps to himself, and reasons are shown (R9). */

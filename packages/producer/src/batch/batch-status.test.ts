@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listBatches, type StatusSource } from "./batch-status.ts";
+import { listBatches, readBatchStatus, type StatusSource } from "./batch-status.ts";
 
 const COUNTS = { queued: 0, running: 0, waiting: 0, succeeded: 1, failed: 0, cancelled: 0, admission: 0 };
 
@@ -36,4 +36,24 @@ test("a batch that is opened while batches are listed makes no other one come tw
 test("a batch that goes while batches are listed hides no other one", async () => {
   const ids = await idsOf(store(120, (page, all) => page === 2 && all.delete(110)));
   expect(ids).toEqual(Array.from({ length: 120 }, (_, place) => 120 - place));
+});
+
+test("a batch that is sealed while it is looked at is not over before its runs were counted", async () => {
+  // A run that is queued comes in, and then the batch is sealed, behind each question and before its answer.
+  let isSealed = false;
+  const source = store(1, () => undefined);
+  const status = await readBatchStatus(
+    {
+      ...source,
+      async batch(id) {
+        const batch = await source.batch(id);
+        await Promise.resolve();
+        isSealed = true;
+        return batch;
+      },
+      countBatch: async () => ({ ...COUNTS, queued: isSealed ? 1 : 0 }),
+    },
+    "b1",
+  );
+  expect(status).toMatchObject({ isOver: false, total: 2 });
 });

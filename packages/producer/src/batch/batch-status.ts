@@ -19,11 +19,9 @@ export type StatusSource = Pick<Ledger, "batch" | "batches" | "countBatch" | "ba
 /** Throws `not_found` for a batch that has no run and was never opened. */
 export async function readBatchStatus(ledger: StatusSource, id: string): Promise<BatchStatus> {
   checkBatchId(id);
-  const [batch, runs, pools] = await Promise.all([
-    ledger.batch(id),
-    ledger.countBatch(id),
-    ledger.batchPools(id),
-  ]);
+  // First whether all its runs are in: counted before it, runs that came meanwhile would be missing from one that is over.
+  const batch = await ledger.batch(id);
+  const [runs, pools] = await Promise.all([ledger.countBatch(id), ledger.batchPools(id)]);
   const total = Object.values(runs).reduce((sum, count) => sum + count, 0);
   if (batch.createdAt === undefined && total === 0) {
     throw new BatonError("not_found", `there is no batch ${id}: \`baton batch ls\` lists them`);

@@ -99,6 +99,8 @@ function responsesText(value: unknown, name: string, draft: Draft): void {
     const { type, ...schema } = one;
     const format = type === "json_schema" ? { type, json_schema: withoutNulls(schema) } : one;
     draft.set("response_format", format, "text.format");
+    // What the spec has one level below.
+    draft.part("response_format.json_schema", "text.format");
   }
 }
 
@@ -116,6 +118,7 @@ function responsesTools(value: unknown, name: string, draft: Draft): void {
       return tool;
     }
     const { type, ...definition } = tool;
+    draft.part(`tools.${place}.function`, `${name}.${place}`);
     return { type, function: withoutNulls(definition) };
   });
   draft.set("tools", tools, name);

@@ -15,6 +15,12 @@ describe("JSON lines", () => {
     ]);
   });
 
+  test("a long one says how long it is", async () => {
+    const long = jsonLine("a", { input: "x".repeat(5_000) });
+    const [line] = await linesOf(`${long}\n`);
+    expect(line).toMatchObject({ kind: "run", chars: long.trimEnd().length });
+  });
+
   test.each([
     ["text that is no JSON", "nope", /^it is not JSON: /],
     ["a list", "[]", /^it is not an object/],

@@ -10,6 +10,8 @@ export interface Misfit {
 
 const MISFITS_MAX = 10;
 const SOURCE_CHARS_MAX = 200;
+/** Steps in the path of a part. */
+const PART_LENGTH_MAX = 3;
 
 export class Draft {
   readonly #spec: Record<string, unknown> = {};
@@ -31,7 +33,7 @@ export class Draft {
     this.#sources.set(field, source);
   }
 
-  /** A part of a field, such as `messages.0`, that stands elsewhere in the body. */
+  /** A part of a field, such as `messages.0` or `tools.0.function`, that stands elsewhere in the body. */
   part(path: string, source: string): void {
     this.#sources.set(path, source);
   }
@@ -70,7 +72,7 @@ export class Draft {
 
   /** The path in the body of a path in the spec. */
   pathOf(path: readonly PropertyKey[]): PropertyKey[] {
-    for (let length = Math.min(2, path.length); length > 0; length -= 1) {
+    for (let length = Math.min(PART_LENGTH_MAX, path.length); length > 0; length -= 1) {
       const source = this.#sources.get(path.slice(0, length).map(String).join("."));
       if (source !== undefined) return ["body", source, ...path.slice(length)];
     }

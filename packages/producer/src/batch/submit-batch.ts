@@ -74,6 +74,8 @@ export interface SubmitDeps {
 
 /** Enough that the client never waits for Redis, and few enough that a slow one is not flooded. */
 const AT_ONCE_MAX = 512;
+/** Long lines, together: Redis would answer nobody else while it reads them, and this process would hold them all. */
+const CHARS_AT_ONCE_MAX = 4_194_304;
 /** Lines between two reports of progress. */
 const REPORT_EVERY = 256;
 
@@ -100,7 +102,10 @@ export async function submitBatch(
     const done = counts.created + counts.known + counts.conflicts;
     if (done % REPORT_EVERY === 0) onProgress?.(submission(false));
   };
-  await forEachAtOnce(lines, options.atOnceMax ?? AT_ONCE_MAX, submit, signal);
+  await forEachAtOnce(lines, options.atOnceMax ?? AT_ONCE_MAX, submit, signal, {
+    max: CHARS_AT_ONCE_MAX,
+    of: ({ chars = 0 }) => chars,
+  });
   if (signal.aborted) return submission(false);
   await ledger.sealBatch(id, counts.created + counts.known + counts.conflicts);
   const whole = submission(true);
