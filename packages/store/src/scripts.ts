@@ -204,15 +204,20 @@ interface LoadedScript {
   readonly sha: string;
 }
 
-const loaded = new Map<ScriptName, LoadedScript>();
+let loaded: ReadonlyMap<ScriptName, LoadedScript> | undefined;
 
-function scriptOf(name: ScriptName): LoadedScript {
-  const known = loaded.get(name);
-  if (known !== undefined) return known;
-  const body = scriptBody(name);
-  const script = { body, sha: hash("sha1", body) };
-  loaded.set(name, script);
-  return script;
+/**
+ * All at once, when the first connection is opened: later a process may have no file handle left, or the files may be those of
+ * another version that was installed over this one.
+ */
+function loadScripts(): ReadonlyMap<ScriptName, LoadedScript> {
+  loaded ??= new Map(
+    scriptNames().map((name) => {
+      const body = scriptBody(name);
+      return [name, { body, sha: hash("sha1", body) }];
+    }),
+  );
+  return loaded;
 }
 
 /**
@@ -221,8 +226,11 @@ function scriptOf(name: ScriptName): LoadedScript {
  * pipeline that it fills.
  */
 export function defineScripts(redis: RedisClient): RunScript {
+  const scripts = loadScripts();
   return async (name, keys, args) => {
-    const { sha, body } = scriptOf(name);
+    const script = scripts.get(name);
+    if (script === undefined) throw new Error(`there is no script ${name}`);
+    const { sha, body } = script;
     const reply = await redis
       .evalsha(sha, keys.length, ...keys, ...args)
       .catch((error: unknown) => {
