@@ -204,19 +204,20 @@ interface LoadedScript {
   readonly sha: string;
 }
 
-let loaded: ReadonlyMap<ScriptName, LoadedScript> | undefined;
+let loaded: Readonly<Record<ScriptName, LoadedScript>> | undefined;
 
 /**
  * All at once, when the first connection is opened: later a process may have no file handle left, or the files may be those of
  * another version that was installed over this one.
  */
-function loadScripts(): ReadonlyMap<ScriptName, LoadedScript> {
-  loaded ??= new Map(
-    scriptNames().map((name) => {
-      const body = scriptBody(name);
-      return [name, { body, sha: hash("sha1", body) }];
-    }),
-  );
+function loadScripts(): Readonly<Record<ScriptName, LoadedScript>> {
+  if (loaded !== undefined) return loaded;
+  const all = scriptNames().map((name) => {
+    const body = scriptBody(name);
+    return [name, { body, sha: hash("sha1", body) }] as const;
+  });
+  // Each of the names is there.
+  loaded = Object.fromEntries(all) as Record<ScriptName, LoadedScript>;
   return loaded;
 }
 
@@ -228,9 +229,7 @@ function loadScripts(): ReadonlyMap<ScriptName, LoadedScript> {
 export function defineScripts(redis: RedisClient): RunScript {
   const scripts = loadScripts();
   return async (name, keys, args) => {
-    const script = scripts.get(name);
-    if (script === undefined) throw new Error(`there is no script ${name}`);
-    const { sha, body } = script;
+    const { sha, body } = scripts[name];
     const reply = await redis
       .evalsha(sha, keys.length, ...keys, ...args)
       .catch((error: unknown) => {

@@ -35,6 +35,12 @@ const streamOf = (id: string, key: TestKey) =>
 const runOf = async (key: TestKey): Promise<string> =>
   (await api.call("POST", "/v1/runs", spec, key.headers)).body.id;
 
+/** What the holder of a key may do, while there is the key. */
+function runsWhile(isKey: () => boolean) {
+  const runsOf = requestRuns({ service: api.producer, ledger: api.store.ledger, files: undefined, isKey });
+  return runsOf({ principal: { keyId: "k", namespace: "k", scopes: new Set(["submit"]) } });
+}
+
 /** Whether the stream was cut, and not ended in order. */
 async function isCut(stream: Response): Promise<boolean> {
   try {
@@ -68,19 +74,13 @@ test("by expiring: within seconds, though nobody tells of it", async () => {
 
 test("a batch that goes in ends with its key, though it needs no connection any more", async () => {
   let isKnown = true;
-  const runsOf = requestRuns({
-    service: api.producer,
-    ledger: api.store.ledger,
-    files: undefined,
-    isKey: () => isKnown,
-  });
   async function* lines() {
     for (let line = 1; line <= 10; line += 1) {
       isKnown = line <= 4;
       yield { kind: "run" as const, line, customId: `c${line}`, spec: parseRunSpec(spec) };
     }
   }
-  const runs = runsOf({ principal: { keyId: "k", namespace: "k", scopes: new Set(["submit"]) } });
+  const runs = runsWhile(() => isKnown);
   await expect(runs.submitBatch(lines(), { id: "b" }, AbortSignal.timeout(20_000))).rejects.toMatchObject({
     code: "unauthorized",
   });
@@ -89,13 +89,7 @@ test("a batch that goes in ends with its key, though it needs no connection any 
 
 test("so does what is done to all runs of a batch", async () => {
   let isKnown = true;
-  const runsOf = requestRuns({
-    service: api.producer,
-    ledger: api.store.ledger,
-    files: undefined,
-    isKey: () => isKnown,
-  });
-  const runs = runsOf({ principal: { keyId: "k", namespace: "k", scopes: new Set(["submit"]) } });
+  const runs = runsWhile(() => isKnown);
   async function* lines() {
     for (let line = 1; line <= 500; line += 1)
       yield { kind: "run" as const, line, customId: `c${line}`, spec: parseRunSpec(spec) };

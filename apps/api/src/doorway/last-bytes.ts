@@ -10,9 +10,8 @@
  *   know whether it was heard. So for a moment all that come are told that their connection ends behind their answer.
  */
 import type { Server, ServerResponse } from "node:http";
+import { STALL_MS_MAX } from "../hardening/server-bounds.ts";
 
-/** A reader that is stopped in a debugger, or sleeps with its lid closed, is not worth a connection for longer. */
-const STALL_MS_MAX = 120_000;
 /** From an answer to the next request of a client that is busy. */
 const NEXT_REQUEST_MS_MAX = 100;
 

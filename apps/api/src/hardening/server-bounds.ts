@@ -16,6 +16,11 @@ const HEADERS_MS_MAX = 15_000;
 const REQUEST_MS_MAX = 120_000;
 const IDLE_MS_MAX = 65_000;
 const LOOK_EVERY_MS = 5_000;
+/**
+ * How long a reader may take nothing of an answer. One that is stopped in a debugger, or sleeps with its lid closed, is not
+ * worth a connection for longer.
+ */
+export const STALL_MS_MAX = 120_000;
 /** The longest is a model's id in a path. */
 const PARAMETER_CHARS_MAX = 512;
 

@@ -1,8 +1,7 @@
 /** A reader that takes nothing for long holds what is read for it: it is cut, and comes again where it was. */
 import type { ServerResponse } from "node:http";
+import { STALL_MS_MAX } from "../hardening/server-bounds.ts";
 import { breakOff } from "./break-off.ts";
-
-export const STALL_MS_MAX = 120_000;
 
 /** Watches until the answer is closed. */
 export function cutWhenStalled(response: ServerResponse, stallMsMax: number = STALL_MS_MAX): void {
